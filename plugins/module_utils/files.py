@@ -1,0 +1,51 @@
+"""Files that are whole or absent: atomic replacement, with the mode right from the first byte."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+
+def read_text(path: Path) -> str | None:
+    """The file's text, or None where there is no file."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+
+
+def write_atomic(path: Path, content: str, mode: int = 0o644) -> None:
+    """Replace the file in one step (rename(2)); it is on the disk when this returns.
+
+    Args:
+        path: where the file goes; its directory must exist.
+        content: the whole text.
+        mode: permission bits, in force before the first byte is written.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            os.fchmod(stream.fileno(), mode)
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+
+
+def link_atomic(link: Path, target: str) -> None:
+    """Make `link` a symbolic link to `target` in one step, whatever link stood there before.
+
+    Raises:
+        IsADirectoryError: a real directory stands where the link should go.
+    """
+    beside = link.parent / f".{link.name}.{os.getpid()}"
+    with contextlib.suppress(FileNotFoundError):
+        beside.unlink()
+    beside.symlink_to(target)
+    os.replace(beside, link)
