@@ -1,0 +1,49 @@
+"""Filters about the collection's own roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.portside.vps.plugins.module_utils.inventory import roles, variables
+
+DOCUMENTATION = r"""
+name: misspelt_variables
+short_description: variables that look like a role's but aren't
+description: For use with the P(ansible.builtin.varnames#lookup) lookup.
+options:
+  _input: {description: Names of variables., type: list, elements: str, required: true}
+  role: {description: The role's short name., type: str, required: true}
+"""
+
+
+def misspelt_variables(names: Iterable[str], role: str) -> list[str]:
+    """One sentence for each name that looks like a variable of the role but isn't one."""
+    others = [f"{other}_" for other in roles.names() if other != role and other.startswith(f"{role}_")]
+    return variables.misspelt(names, list(roles.options(role)), f"{role}_", others)
+
+
+def role_packages(names: Iterable[str], release: str) -> list[str]:
+    """The Debian packages that the named roles install on a release such as `Debian_13`, each once.
+
+    Raises:
+        AnsibleFilterError: one of the roles doesn't know the release.
+    """
+    wanted: list[str] = []
+    for name in names:
+        try:
+            wanted += roles.packages(name, release)
+        except FileNotFoundError as unknown:
+            known = ", ".join(roles.releases())
+            raise AnsibleFilterError(
+                f"role {name}: {release.replace('_', ' ')} is not supported; supported are {known.replace('_', ' ')}"
+            ) from unknown
+    return list(dict.fromkeys(wanted))
+
+
+class FilterModule:
+    """Registers the filters."""
+
+    def filters(self) -> dict[str, object]:
+        """Name and function of each filter."""
+        return {"misspelt_variables": misspelt_variables, "role_packages": role_packages}

@@ -1,0 +1,70 @@
+"""Which packages are missing, and the one apt transaction that installs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+# Seconds (apt.conf(5), DPkg::Lock::Timeout): unattended upgrades hold the lock for minutes after a VPS's first boot.
+LOCK_TIMEOUT = 600
+
+# dpkg(1): keep a configuration file that was changed on the host, take the package's where it was not.
+OPTIONS = (
+    "-o",
+    f"DPkg::Lock::Timeout={LOCK_TIMEOUT}",
+    "-o",
+    "Dpkg::Options::=--force-confdef",
+    "-o",
+    "Dpkg::Options::=--force-confold",
+    "-o",
+    "Acquire::Retries=3",
+)
+
+ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "a"}
+
+QUERY = ("dpkg-query", "--show", "--showformat", "${db:Status-Abbrev}\t${Package}\t${Version}\n")
+UPDATE = ("apt-get", "update", "-q", "-o", f"DPkg::Lock::Timeout={LOCK_TIMEOUT}")
+
+
+def installed(dpkg_output: str) -> dict[str, str]:
+    """Versions by package name, from the output of QUERY; only what is fully installed ('ii', or 'hi' when held)."""
+    found = {}
+    for line in dpkg_output.splitlines():
+        status, _, rest = line.partition("\t")
+        name, _, version = rest.partition("\t")
+        if status[:2] in {"ii", "hi"}:
+            found[name] = version
+    return found
+
+
+def missing(wanted: Iterable[str], present: Iterable[str]) -> list[str]:
+    """The wanted packages that are not there, in the order they were asked for, each once."""
+    have = set(present)
+    return [name for name in dict.fromkeys(wanted) if name not in have]
+
+
+def unknown(names: Iterable[str], apt_cache_output: str) -> list[str]:
+    """Those names that `apt-cache show --names-only`-like output (`pkgnames` format: one a line) does not list."""
+    listed = set(apt_cache_output.split())
+    return [name for name in names if name not in listed]
+
+
+def install_argv(names: Sequence[str], *, recommends: bool, simulate: bool = False) -> list[str]:
+    """The argv of one transaction.
+
+    Args:
+        names: packages to install.
+        recommends: also install what they recommend.
+        simulate: change nothing, only say what would be done (apt-get(8), --simulate).
+    """
+    argv = ["apt-get", "install", "-q", "-y", *OPTIONS]
+    if not recommends:
+        argv.append("--no-install-recommends")
+    if simulate:
+        argv.append("--simulate")
+    return [*argv, "--", *names]
+
+
+def reasons(apt_output: str) -> str:
+    """apt's own error lines ('E: …'), without the pages of progress around them; all of it if there are none."""
+    errors = [line for line in apt_output.splitlines() if line.startswith(("E:", "dpkg: error", "Err:"))]
+    return "\n".join(errors) if errors else apt_output.strip()[-2000:]

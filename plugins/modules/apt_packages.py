@@ -1,0 +1,106 @@
+#!/usr/bin/python
+"""Ansible module: packages in one apt transaction."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: apt_packages
+short_description: Debian packages are installed, in one transaction
+version_added: 0.1.0
+description:
+  - Installs what is missing of a list of packages with one C(apt-get install).
+  - Does nothing, in milliseconds, when all are there.
+  - Needs nothing on the host but apt itself, so that check mode also works on a server without C(python3-apt), where
+    M(ansible.builtin.apt) stops.
+  - Package lists are refreshed only when apt does not know a package yet; a fresh image has empty lists that look new.
+  - Waits up to ten minutes for another apt or dpkg (unattended upgrades after the first boot).
+options:
+  name:
+    description: The packages.
+    type: list
+    elements: str
+    required: true
+  install_recommends:
+    description: Also install what the packages recommend.
+    type: bool
+    default: false
+attributes:
+  check_mode: {support: full, description: Says which packages would be installed.}
+  diff_mode: {support: full, description: Lists the packages before and after.}
+author: [The Portside authors]
+"""
+
+EXAMPLES = r"""
+- name: nginx and certbot are installed
+  portside.vps.apt_packages:
+    name: [nginx, certbot]
+"""
+
+RETURN = r"""
+installed:
+  description: The packages this call installed, or would install in check mode.
+  type: list
+  elements: str
+  returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.portside.vps.plugins.module_utils.apt import packages
+from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, run
+
+# A slow mirror and a small disk: an hour is a hang, less may be real work.
+INSTALL_TIMEOUT = 3600.0
+
+
+def _refresh_lists_for(names: list[str]) -> None:
+    """Run `apt-get update` if apt does not know one of the names."""
+    if packages.unknown(names, run(["apt-cache", "pkgnames"], expect=()).stdout):
+        run(packages.UPDATE, timeout=600, env=packages.ENVIRONMENT)
+
+
+def _install(names: list[str], recommends: bool) -> None:
+    _refresh_lists_for(names)
+    argv = packages.install_argv(names, recommends=recommends)
+    done = run(argv, expect=(), timeout=INSTALL_TIMEOUT, env=packages.ENVIRONMENT)
+    if done.status == 100 and "404" in done.said:
+        # The lists are older than the archive: what they name has been replaced by a newer version.
+        run(packages.UPDATE, timeout=600, env=packages.ENVIRONMENT)
+        done = run(argv, expect=(), timeout=INSTALL_TIMEOUT, env=packages.ENVIRONMENT)
+    if done.status != 0:
+        raise CommandError(
+            f"apt could not install {', '.join(names)}:\n{packages.reasons(done.said)}\n"
+            "Look at `apt-get update` and `dpkg --audit` on the host, then run the playbook again."
+        )
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "list", "elements": "str", "required": True},
+            "install_recommends": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        # dpkg-query exits 1 when one of the names is unknown to it, and still lists the others.
+        query = run([*packages.QUERY, *module.params["name"]], expect=(0, 1))
+        absent = packages.missing(module.params["name"], packages.installed(query.stdout))
+        if absent and not module.check_mode:
+            _install(absent, module.params["install_recommends"])
+    except CommandError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(
+        changed=bool(absent),
+        installed=absent,
+        diff={
+            "before_header": "packages",
+            "after_header": "packages",
+            "before": "",
+            "after": "".join(f"{name}\n" for name in absent),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

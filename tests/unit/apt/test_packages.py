@@ -1,0 +1,39 @@
+"""Tables of real dpkg and apt output in, decisions out."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.portside.vps.plugins.module_utils.apt import packages
+
+DPKG = "ii \tnginx\t1.26.3-3+deb13u1\nrc \tufw\t0.36.2-9\nun \tdocker.io\t\nhi \tcertbot\t4.0.0-2\n"
+
+
+def test_only_what_is_fully_installed_counts():
+    assert packages.installed(DPKG) == {"nginx": "1.26.3-3+deb13u1", "certbot": "4.0.0-2"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "present", "expected"),
+    [
+        (["nginx", "ufw"], ["nginx"], ["ufw"]),
+        (["ufw", "ufw"], [], ["ufw"]),
+        (["nginx"], ["nginx", "ufw"], []),
+    ],
+)
+def test_missing(wanted, present, expected):
+    assert packages.missing(wanted, present) == expected
+
+
+def test_a_name_that_apt_has_never_heard_of_is_unknown():
+    assert packages.unknown(["nginx", "docker.io"], "nginx\nnginx-common\n") == ["docker.io"]
+
+
+def test_names_cannot_become_options():
+    argv = packages.install_argv(["nginx"], recommends=False)
+    assert argv[-2:] == ["--", "nginx"]
+    assert "--no-install-recommends" in argv
+
+
+def test_the_reason_is_apts_own_error_line():
+    output = "Reading package lists...\nE: Unable to locate package nginxx\n"
+    assert packages.reasons(output) == "E: Unable to locate package nginxx"
