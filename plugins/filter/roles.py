@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.portside.vps.plugins.module_utils.inventory import roles, variables
+from ansible_collections.portside.vps.plugins.module_utils.inventory import roles
 
 DOCUMENTATION = r"""
 name: misspelt_variables
@@ -19,11 +19,10 @@ options:
 
 def misspelt_variables(names: Iterable[str], role: str) -> list[str]:
     """One sentence for each name that looks like a variable of the role but isn't one."""
-    others = [f"{other}_" for other in roles.names() if other != role and other.startswith(f"{role}_")]
-    return variables.misspelt(names, list(roles.options(role)), f"{role}_", others)
+    return roles.misspelt(names, role)
 
 
-def role_packages(names: Iterable[str], release: str) -> list[str]:
+def role_packages(names: Collection[str], release: str) -> list[str]:
     """The Debian packages that the named roles install on a release such as `Debian_13`, each once.
 
     Raises:
@@ -34,11 +33,16 @@ def role_packages(names: Iterable[str], release: str) -> list[str]:
         try:
             wanted += roles.packages(name, release)
         except FileNotFoundError as unknown:
-            known = ", ".join(roles.releases())
+            known = ", ".join(roles.releases(names))
             raise AnsibleFilterError(
                 f"role {name}: {release.replace('_', ' ')} is not supported; supported are {known.replace('_', ' ')}"
             ) from unknown
     return list(dict.fromkeys(wanted))
+
+
+def role_releases(names: Iterable[str]) -> list[str]:
+    """The operating system releases that all the named roles know, such as `Debian_13`."""
+    return roles.releases(names)
 
 
 class FilterModule:
@@ -46,4 +50,8 @@ class FilterModule:
 
     def filters(self) -> dict[str, object]:
         """Name and function of each filter."""
-        return {"misspelt_variables": misspelt_variables, "role_packages": role_packages}
+        return {
+            "misspelt_variables": misspelt_variables,
+            "role_packages": role_packages,
+            "role_releases": role_releases,
+        }

@@ -1,4 +1,4 @@
-"""What an item of `portside_apps` may say: Ansible's own argument-spec form, with a description for the documentation."""
+"""What an item of `portside_apps` may say, in the form of Ansible's argument specs, with a description for the docs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ APP: Spec = {
     "name": {
         "type": "str",
         "required": True,
-        "description": "Names the container, the certificate and the site: a-z, 0-9 and hyphens, at most 40 characters.",
+        "description": "Names container, certificate and site: a-z, 0-9 and inner hyphens, at most 40 characters.",
     },
     "image": {
         "type": "str",
@@ -54,7 +54,7 @@ APP: Spec = {
         "type": "dict",
         "options": HEALTH,
         "default": {},
-        "description": "When a new container counts as healthy.",
+        "description": "When a new container is healthy.",
     },
     "env": {"type": "dict", "default": {}, "description": "Environment of the container."},
     "secrets": {
@@ -74,7 +74,7 @@ APP: Spec = {
         "type": "str",
         "choices": ["direct", "proxy"],
         "default": "direct",
-        "description": "How the app reaches the internet: `proxy` gives it the variables of `portside_egress`, `direct` none.",
+        "description": "How the app gets out: `proxy` sets the variables of `portside_egress`, `direct` none.",
     },
     "local_port": {
         "type": "int",
@@ -84,8 +84,8 @@ APP: Spec = {
         "type": "list",
         "elements": "int",
         "default": [],
-        "description": "Two loopback ports for the app's releases, in place of allocated ones. One port means: stop the old "
-        "release first.",
+        "description": "Two loopback ports for the app's releases, in place of allocated ones. "
+        "One port means: stop the old release first.",
     },
     "bind": {
         "type": "str",
@@ -123,7 +123,7 @@ SETTINGS: Spec = {
     "portside_acme_directory": {
         "type": "str",
         "default": "production",
-        "description": "The ACME server's directory URL, or one of the words `production` and `staging` (Let's Encrypt).",
+        "description": "The ACME server's directory URL, or one of the words `production` and `staging`.",
     },
     "portside_acme_ca_file": {
         "type": "str",
@@ -140,7 +140,7 @@ SETTINGS: Spec = {
                 "type": "list",
                 "elements": "str",
                 "default": [],
-                "description": "Names and addresses that never go through the proxy, beside loopback and the app's own names.",
+                "description": "Names and addresses that never go through the proxy, beside loopback.",
             },
         },
         "description": "The outbound proxy for apps with `egress: proxy`.",

@@ -22,8 +22,8 @@ ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SHORTEST_SECRET = 6
 
 PUBLIC_BIND = (
-    "would be reachable from everywhere: Docker's own rules let published ports past ufw. Portside publishes on 127.0.0.1 "
-    "and nginx answers for the app on 443"
+    "would be reachable from everywhere: Docker's own rules let published ports past ufw. "
+    "Portside publishes on 127.0.0.1, and nginx answers for the app on 443"
 )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.portside.vps.plugins.module_utils.inventory import variables
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 
@@ -35,7 +38,20 @@ def packages(role: str, release: str) -> list[str]:
     return list(variables[f"__{role}_packages"])
 
 
-def releases() -> list[str]:
-    """The operating system releases that every role of the collection knows, `Debian_13` for instance."""
-    known = [{path.stem for path in (ROLES / role / "vars").glob("*_*.yml")} for role in names()]
+def releases(wanted: Iterable[str]) -> list[str]:
+    """The operating system releases that all the wanted roles know, `Debian_13` for instance."""
+    known = [{path.stem for path in (ROLES / role / "vars").glob("*_*.yml")} for role in wanted]
     return sorted(set.intersection(*known)) if known else []
+
+
+def misspelt(variable_names: Iterable[str], role: str) -> list[str]:
+    """One sentence for each name that looks like a variable of the role but isn't one."""
+    longer = [f"{other}_" for other in names() if other.startswith(f"{role}_")]
+    return variables.misspelt(variable_names, list(options(role)), f"{role}_", longer)
+
+
+def wrong_values(values: Mapping[str, Any], role: str) -> list[str]:
+    """One sentence for each of the role's variables whose value isn't what its argument spec takes."""
+    spec = {name: {**option, "required": False} for name, option in options(role).items() if name in values}
+    result = ArgumentSpecValidator(spec).validate({name: values[name] for name in spec})
+    return [f"role {role}: {message}" for message in result.error_messages]

@@ -1,0 +1,65 @@
+"""One summary per host after the play."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.portside.vps.plugins.module_utils.inventory import summary
+
+DOCUMENTATION = r"""
+name: summary
+type: aggregate
+short_description: what runs where, after the play
+version_added: 0.1.0
+description:
+  - After the play, one table per host with app, URL, image, loopback port, days left on the certificate, and what this
+    run did to it.
+  - It is filled from the results of M(portside.vps.app_release) and M(portside.vps.certbot_certificates), also when the
+    run failed.
+requirements: ["C(callbacks_enabled = portside.vps.summary) in ansible.cfg"]
+author: [The Portside authors]
+"""
+
+APPS = "portside.vps.app_release"
+CERTIFICATES = "portside.vps.certbot_certificates"
+
+
+class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships no types
+    """Collects what the two modules return and prints it at the end."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "portside.vps.summary"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._apps: dict[str, list[dict[str, Any]]] = {}
+        self._certificates: dict[str, list[dict[str, Any]]] = {}
+
+    def _keep(self, result: Any) -> None:
+        action = result.task.resolved_action or result.task.action
+        if action == APPS:
+            self._apps[result.host.name] = list(result.result.get("apps") or [])
+        elif action == CERTIFICATES:
+            self._certificates[result.host.name] = list(result.result.get("certificates") or [])
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        """Keep what the modules return."""
+        self._keep(result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        """Keep it also when some of the apps or certificates failed."""
+        self._keep(result)
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        """Print one table per host."""
+        for host in sorted({*self._apps, *self._certificates}):
+            rows = summary.rows(self._apps.get(host, []), self._certificates.get(host, []))
+            if not rows:
+                continue
+            total = stats.summarize(host)
+            self._display.banner(f"PORTSIDE {host}: {summary.verdict(total)}")
+            for line in summary.table(rows):
+                self._display.display(line)

@@ -1,0 +1,88 @@
+"""Filters that turn `portside_apps` into each role's input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.portside.vps.plugins.module_utils.inventory import apps as portside_apps
+from ansible_collections.portside.vps.plugins.module_utils.inventory import roles, variables, wiring
+from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import SETTINGS
+
+
+def inventory_problems(settings: Mapping[str, Any], role_names: Iterable[str]) -> list[str]:
+    """Everything that is wrong with the variables of a host, a line each; empty when the inventory can be used.
+
+    Args:
+        settings: the host's variables that begin with `portside_` or with the name of one of the roles.
+        role_names: the roles whose own variables are checked too.
+    """
+    found = variables.unknown(settings, SETTINGS, "portside_")
+    found += portside_apps.settings_problems(settings)
+    for role in role_names:
+        found += roles.misspelt(settings, role) + roles.wrong_values(settings, role)
+    try:
+        portside_apps.complete(settings.get("portside_apps", []))
+    except portside_apps.InvalidApps as invalid:
+        found += str(invalid).splitlines()
+    return found
+
+
+def _completed(raw: Any) -> list[wiring.App]:
+    try:
+        return portside_apps.complete(raw)
+    except portside_apps.InvalidApps as invalid:
+        raise AnsibleFilterError(str(invalid)) from invalid
+
+
+def app_sites(raw: Any, upstream_dir: str) -> list[wiring.Item]:
+    """The value of `nginx_sites`."""
+    return wiring.sites(_completed(raw), upstream_dir)
+
+
+def app_certificates(raw: Any) -> list[wiring.Item]:
+    """The value of `certbot_certificates`."""
+    return wiring.certificates(_completed(raw))
+
+
+def app_containers(
+    raw: Any, egress: Mapping[str, Any], upstream_dir: str, only: str | Iterable[str] = ()
+) -> list[wiring.Item]:
+    """The value of `docker_app_list`.
+
+    Args:
+        raw: the value of `portside_apps`.
+        egress: the value of `portside_egress`.
+        upstream_dir: where the files stand that name each app's live release.
+        only: names of the apps that are meant (a list, or separated by commas); none means all.
+
+    Raises:
+        AnsibleFilterError: an app is named that is not in the list.
+    """
+    names = {name.strip() for name in only.split(",")} - {""} if isinstance(only, str) else set(only)
+    found = wiring.releases(_completed(raw), egress, upstream_dir)
+    strangers = names - {app["name"] for app in found}
+    if strangers:
+        known = ", ".join(app["name"] for app in found) or "none"
+        raise AnsibleFilterError(f"no app is called {', '.join(sorted(strangers))}: portside_apps has {known}")
+    return [app for app in found if not names or app["name"] in names]
+
+
+def app_firewall_rules(extra: Iterable[wiring.Item]) -> list[wiring.Item]:
+    """The value of `ufw_rules`: the web ports, then the user's own rules."""
+    return wiring.firewall_rules(extra)
+
+
+class FilterModule:
+    """Registers the filters."""
+
+    def filters(self) -> dict[str, object]:
+        """Name and function of each filter."""
+        return {
+            "app_certificates": app_certificates,
+            "app_containers": app_containers,
+            "app_firewall_rules": app_firewall_rules,
+            "app_sites": app_sites,
+            "inventory_problems": inventory_problems,
+        }
