@@ -1,0 +1,96 @@
+"""Writes the tables of options into the roles' READMEs and docs/variables.md, from the argument specs.
+
+Run by `make docs`. With --check nothing is written; the exit status says whether a file is out of date.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
+
+ROOT = Path(__file__).resolve().parents[1]
+_AnsibleCollectionFinder(paths=[str(ROOT / "collections")], scan_sys_paths=True)._install()
+
+from ansible_collections.portside.vps.plugins.module_utils.inventory import app_spec, roles  # noqa: E402  # needs the finder
+
+Options = Mapping[str, Mapping[str, Any]]
+
+
+def _text(description: Any) -> str:
+    parts = [description] if isinstance(description, str) else list(description)
+    return " ".join(" ".join(part.split()) for part in parts).replace("|", "\\|")
+
+
+def _default(option: Mapping[str, Any]) -> str:
+    if option.get("required"):
+        return "**required**"
+    if "default" not in option:
+        return "none"
+    return f"`{json.dumps(option['default'], ensure_ascii=False)}`"
+
+
+def _type(option: Mapping[str, Any]) -> str:
+    kind = str(option.get("type", "str"))
+    kind = f"list of {option['elements']}" if kind == "list" and "elements" in option else kind
+    return " or ".join(f"`{choice}`" for choice in option["choices"]) if "choices" in option else kind
+
+
+def rows(options: Options, prefix: str = "") -> Iterator[str]:
+    """The rows of the table, sub-options indented by their parent's name."""
+    for name, option in options.items():
+        label = f"{prefix}{name}"
+        yield f"| `{label}` | {_type(option)} | {_default(option)} | {_text(option.get('description', ''))} |"
+        if "options" in option:
+            nested = "[]." if option.get("type") == "list" else "."
+            yield from rows(option["options"], f"{label}{nested}")
+
+
+def table(options: Options) -> str:
+    """The whole table in Markdown."""
+    return "\n".join(["| Variable | Type | Default | Meaning |", "|---|---|---|---|", *rows(options)])
+
+
+def replaced(text: str, marker: str, body: str, where: Path) -> str:
+    """The text with everything between the marker's two comments replaced.
+
+    Raises:
+        SystemExit: the file lacks the comments.
+    """
+    begin, end = f"<!-- {marker}: begin -->", f"<!-- {marker}: end -->"
+    head, found, rest = text.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not (found and closed):
+        raise SystemExit(f"{where.relative_to(ROOT)}: the comments `{begin}` and `{end}` are missing")
+    return f"{head}{begin}\n{body}\n{end}{tail}"
+
+
+def documents() -> Iterator[tuple[Path, str]]:
+    """Every file with a table, and the text it should have."""
+    for role in roles.names():
+        path = ROOT / "roles" / role / "README.md"
+        yield path, replaced(path.read_text(encoding="utf-8"), "options", table(roles.options(role)), path)
+    path = ROOT / "docs" / "variables.md"
+    text = replaced(path.read_text(encoding="utf-8"), "settings", table(app_spec.SETTINGS), path)
+    yield path, replaced(text, "apps", table(app_spec.APP), path)
+
+
+def main() -> int:
+    """Write, or with --check compare; returns the exit status."""
+    stale = [(path, text) for path, text in documents() if path.read_text(encoding="utf-8") != text]
+    if "--check" in sys.argv:
+        for path, _ in stale:
+            print(f"{path.relative_to(ROOT)} is out of date: run `make docs`")
+        return 1 if stale else 0
+    for path, text in stale:
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
