@@ -15,7 +15,8 @@ name: remote_calls
 type: aggregate
 short_description: counts the modules executed on the hosts
 description:
-  - Counts every module execution on a host, by task, also those inside a loop. Skipped tasks and actions that run on the controller alone cost nothing.
+  - Counts every module execution on a host, by task, also those inside a loop. Skipped tasks and actions that run on
+    the controller alone cost nothing.
   - With E(REMOTE_CALLS_FILE) set, the counts are written there as JSON, by host and task.
 author: [The Portside authors]
 """

@@ -1,0 +1,74 @@
+"""Runs Molecule scenarios one after the other, each from a clean start, and says at the end which passed.
+
+    python molecule/run.py [scenario …]
+
+A scenario's whole output goes to .build/molecule/<scenario>.log and, when it fails, to the terminal too.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LOGS = ROOT / ".build" / "molecule"
+# Seconds; the longest takes a third of this on two cores.
+LIMIT = 1800
+SHOWN_LINES = 400
+
+
+def scenarios() -> list[str]:
+    """Every scenario there is."""
+    return sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
+
+
+def environment() -> dict[str, str]:
+    """What Molecule needs to find this checkout's scenarios, and nothing of another's."""
+    own = {
+        "ANSIBLE_HOME": str(ROOT / ".build" / "ansible"),
+        "MOLECULE_GLOB": "molecule/*/molecule.yml",
+        "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
+    }
+    return {**os.environ, **own}
+
+
+def passed(scenario: str) -> bool:
+    """Run one scenario; on failure print the end of its log."""
+    log = LOGS / f"{scenario}.log"
+    started = time.monotonic()
+    print(f"{scenario}: running, output in {log.relative_to(ROOT)}", flush=True)
+    with log.open("w", encoding="utf-8") as stream:
+        argv = [ROOT / ".venv" / "bin" / "molecule", "test", "--scenario-name", scenario]
+        try:
+            status = subprocess.run(
+                argv, cwd=ROOT, env=environment(), stdout=stream, stderr=subprocess.STDOUT, timeout=LIMIT, check=False
+            ).returncode
+        except subprocess.TimeoutExpired:
+            status = -1
+            stream.write(f"\nstopped: not done after {LIMIT} s\n")
+    if status != 0:
+        print("\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-SHOWN_LINES:]))
+    print(f"{scenario}: {'passed' if status == 0 else 'FAILED'} in {time.monotonic() - started:.0f} s", flush=True)
+    return status == 0
+
+
+def main() -> int:
+    """Run what was asked for; returns the exit status."""
+    known = scenarios()
+    wanted = sys.argv[1:] or known
+    strangers = sorted(set(wanted) - set(known))
+    if strangers:
+        print(f"no scenario is called {', '.join(strangers)}; there are {', '.join(known)}")
+        return 2
+    LOGS.mkdir(parents=True, exist_ok=True)
+    results = {scenario: passed(scenario) for scenario in wanted}
+    good = sum(results.values())
+    print(f"scenarios: {good} passed, {len(results) - good} failed")
+    return 0 if all(results.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
