@@ -1,0 +1,136 @@
+"""Images: a base for each release, and what is built on it. A tag holds its recipe's hash, so nothing stale is used."""
+
+import hashlib
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import docker.errors
+
+from lab.errors import LabError
+from lab.identity import CHECKOUT
+from lab.locks import machine_lock
+from lab.machine import BOOTSTRAP, ensure_keyring, ensure_programs, say
+from lab.releases import Release
+
+REPOSITORY = "portside-lab"
+RECIPES = CHECKOUT / "lab" / "images"
+REGISTRY = "https://registry-1.docker.io/v2/"
+REGISTRY_SECONDS = 4
+
+
+def recipe_hash(directory: Path, *inputs: str) -> str:
+    """Twelve hex digits for the files under `directory` (names, modes, contents) and other inputs of a build."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in directory.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+        mode = path.stat().st_mode & 0o111
+        digest.update(f"{path.relative_to(directory)}\0{bool(mode)}\0".encode() + path.read_bytes() + b"\0")
+    digest.update("\0".join(inputs).encode())
+    return digest.hexdigest()[:12]
+
+
+def base_image(engine: Any, release: Release) -> str:
+    """Tag of the release's base image, which is pulled, or installed from the distribution's archive, when missing."""
+    digest = hashlib.sha256(repr(release).encode()).hexdigest()[:12]
+    tag = f"{REPOSITORY}/base:{release.name}-{digest}"
+    with machine_lock(tag):
+        if not _exists(engine, tag) and not (_registry_answers() and _pull(engine, release, tag)):
+            _bootstrap(engine, release, tag)
+    return tag
+
+
+def built_image(engine: Any, recipe: str, release: Release) -> str:
+    """Tag of the image that lab/images/<recipe>/Dockerfile describes, on a release; built when missing."""
+    directory = RECIPES / recipe
+    base = base_image(engine, release)
+    tag = f"{REPOSITORY}/{recipe}:{release.name}-{recipe_hash(directory, base)}"
+    with machine_lock(tag):
+        if not _exists(engine, tag):
+            build(engine, directory, tag, {"BASE": base})
+    return tag
+
+
+def build(engine: Any, directory: Path, tag: str, arguments: dict[str, str], network: str = "host") -> None:
+    """Build a Dockerfile. The network is the machine's own by default: the archive is reached the way the machine does.
+
+    Raises LabError with the end of the build's output.
+    """
+    say(f"building {tag}")
+    try:
+        engine.images.build(
+            path=str(directory), tag=tag, buildargs=arguments, network_mode=network, rm=True, forcerm=True
+        )
+    except docker.errors.BuildError as error:
+        output = "".join(str(line.get("stream") or line.get("error") or "") for line in error.build_log)
+        raise LabError(f"building {directory}/Dockerfile failed: {error.msg}\n{output[-2000:]}") from error
+
+
+def remove_images(engine: Any) -> list[str]:
+    """Remove all images of the lab that no container uses, and return their tags. The next run makes them again."""
+    removed = []
+    with machine_lock("images"):
+        for image in engine.images.list(filters={"reference": f"{REPOSITORY}/*"}):
+            for tag in image.tags:
+                try:
+                    engine.images.remove(tag)
+                except docker.errors.APIError:
+                    continue  # a container of another checkout's lab uses it
+                removed.append(tag)
+    return removed
+
+
+def _exists(engine: Any, tag: str) -> bool:
+    try:
+        engine.images.get(tag)
+    except docker.errors.ImageNotFound:
+        return False
+    return True
+
+
+def _registry_answers() -> bool:
+    """Whether the public registry can be reached; an answer of 401 is one."""
+    try:
+        urllib.request.urlopen(REGISTRY, timeout=REGISTRY_SECONDS)
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _pull(engine: Any, release: Release, tag: str) -> bool:
+    present = _exists(engine, release.image)
+    say(f"pulling {release.image}")
+    try:
+        engine.images.pull(*release.image.split(":")).tag(tag)
+    except docker.errors.APIError as error:
+        say(f"the registry did not give {release.image} ({error.explanation}); the distribution's archive is next")
+        return False
+    if not present:
+        engine.images.remove(release.image)
+    return True
+
+
+def _bootstrap(engine: Any, release: Release, tag: str) -> None:
+    ensure_programs(BOOTSTRAP)
+    ensure_keyring(release.keyring, release.keyring_package)
+    say(f"installing {release.name} from {release.mirrors[0].split()[0]}")
+    sources = "".join(
+        f"deb [signed-by={release.keyring}] {mirror} {release.components}\n" for mirror in release.mirrors
+    )
+    with tempfile.TemporaryDirectory(prefix="portside-base-") as directory:
+        root = Path(directory) / "root.tar"
+        result = subprocess.run(
+            ["mmdebstrap", "--variant=minbase", "--quiet", release.suite, str(root), "-"],
+            input=sources,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode:
+            raise LabError(f"mmdebstrap could not install {release.name}:\n{result.stderr[-2000:]}")
+        repository, _, version = tag.rpartition(":")
+        engine.api.import_image(src=str(root), repository=repository, tag=version, changes=['CMD ["/bin/sh"]'])

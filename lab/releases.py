@@ -1,0 +1,80 @@
+"""The operating systems a lab can boot: one line each."""
+
+from dataclasses import dataclass
+
+from lab.errors import LabError
+
+_DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_UBUNTU_KEYS = "/usr/share/keyrings/ubuntu-archive-keyring.gpg"
+
+
+@dataclass(frozen=True)
+class Release:
+    """Where one release of a distribution comes from.
+
+    `image` is asked of a registry first; where none answers, `suite` is installed from the distribution's archive,
+    which `keyring` (a file of the package `keyring_package`) proves genuine.
+    """
+
+    name: str
+    image: str
+    suite: str
+    components: str
+    keyring: str
+    keyring_package: str
+    mirrors: tuple[str, ...]
+
+
+def _debian(version: str, suite: str) -> Release:
+    archive, security = "http://deb.debian.org/debian", "http://deb.debian.org/debian-security"
+    return Release(
+        name=f"debian{version}",
+        image=f"debian:{version}",
+        suite=suite,
+        components="main",
+        keyring=_DEBIAN_KEYS,
+        keyring_package="debian-archive-keyring",
+        mirrors=(f"{archive} {suite}", f"{archive} {suite}-updates", f"{security} {suite}-security"),
+    )
+
+
+def _ubuntu(version: str, suite: str) -> Release:
+    archive = "http://archive.ubuntu.com/ubuntu"
+    return Release(
+        name=f"ubuntu{version.replace('.', '')}",
+        image=f"ubuntu:{version}",
+        suite=suite,
+        components="main universe",
+        keyring=_UBUNTU_KEYS,
+        keyring_package="ubuntu-keyring",
+        mirrors=(f"{archive} {suite}", f"{archive} {suite}-updates", f"{archive} {suite}-security"),
+    )
+
+
+RELEASES = {
+    release.name: release
+    for release in (
+        _debian("12", "bookworm"),
+        _debian("13", "trixie"),
+        _ubuntu("24.04", "noble"),
+        _ubuntu("26.04", "resolute"),
+    )
+}
+DEFAULT_HOSTS = "debian12,debian13"
+SERVICES_RELEASE = RELEASES["debian13"]
+
+
+def parse_hosts(text: str) -> dict[str, Release]:
+    """Hosts wanted, from `debian12,web2=debian13`: a release's name, or NAME=RELEASE.
+
+    Returns host name -> release in the order given. Raises LabError for an unknown release or a name given twice.
+    """
+    hosts: dict[str, Release] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, _, release = item.rpartition("=")
+        if release not in RELEASES:
+            raise LabError(f"host {item!r}: no release {release!r}; there are {', '.join(RELEASES)}")
+        if (name or release) in hosts:
+            raise LabError(f"host {name or release!r} is given twice; name them: web1={release},web2={release}")
+        hosts[name or release] = RELEASES[release]
+    return hosts
