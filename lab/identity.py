@@ -19,19 +19,8 @@ LABEL_RELEASE = "io.portside.release"
 LABEL_NUMBER = "io.portside.number"
 LABEL_SPEC = "io.portside.spec"
 
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
-
-
-def valid_name(name: str, what: str) -> str:
-    """Return `name` when it can be part of a host name, a container name and a path.
-
-    Raises LabError otherwise; `what` says in the message what the name was for.
-    """
-    if not _NAME.fullmatch(name):
-        raise LabError(
-            f"{what} {name!r}: use at most 40 of a-z, 0-9 and -, beginning and ending with a letter or digit"
-        )
-    return name
+# Part of container names and paths.
+_LAB_NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,38}[a-z0-9])?")
 
 
 def checkout_id(checkout: Path) -> str:
@@ -47,7 +36,10 @@ class Lab:
     checkout: Path = CHECKOUT
 
     def __post_init__(self) -> None:
-        valid_name(self.name, "lab")
+        if not _LAB_NAME.fullmatch(self.name):
+            raise LabError(
+                f"lab {self.name!r}: use at most 40 of a-z, 0-9, _ and -, beginning and ending with a letter or digit"
+            )
 
     @property
     def id(self) -> str:

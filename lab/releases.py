@@ -1,9 +1,11 @@
 """The operating systems a lab can boot: one line each."""
 
+import re
 from dataclasses import dataclass
 
 from lab.errors import LabError
 
+_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _UBUNTU_KEYS = "/usr/share/keyrings/ubuntu-archive-keyring.gpg"
 
@@ -74,6 +76,8 @@ def parse_hosts(text: str) -> dict[str, Release]:
         name, _, release = item.rpartition("=")
         if release not in RELEASES:
             raise LabError(f"host {item!r}: no release {release!r}; there are {', '.join(RELEASES)}")
+        if not _HOST_NAME.fullmatch(name or release):
+            raise LabError(f"host {item!r}: a host's name has a-z, 0-9 and - only (RFC 1123)")
         if (name or release) in hosts:
             raise LabError(f"host {name or release!r} is given twice; name them: web1={release},web2={release}")
         hosts[name or release] = RELEASES[release]

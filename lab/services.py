@@ -22,6 +22,9 @@ REGISTRY = "registry.lab.test:5000"
 # Names under it are what challtestsrv's management API (port 8055) says they are.
 DELEGATED_ZONE = "dns.test"
 
+# It is here for its DNS server; the other challenge servers and made-up answers would only hide mistakes.
+CHALLTESTSRV_OFF = ("http01", "https01", "tlsalpn01", "defaultIPv4", "defaultIPv6")
+
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -102,7 +105,15 @@ def services(
         ),
         service(
             "challtestsrv",
-            "pebble-challtestsrv -dns01=:53 -http01= -https01= -tlsalpn01= -defaultIPv4= -defaultIPv6=".split(),
+            [
+                "pebble-challtestsrv",
+                "-dns01=:53",
+                "-http01=",
+                "-https01=",
+                "-tlsalpn01=",
+                "-defaultIPv4=",
+                "-defaultIPv6=",
+            ],
         ),
         service(
             "acme",
