@@ -1,0 +1,44 @@
+"""Filters about the firewall's rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import (
+    RuleError,
+    declare,
+    declare_addresses,
+    declare_published,
+)
+
+DOCUMENTATION = r"""
+name: firewall_problems
+short_description: what is wrong with a list of firewall rules
+description: All that shows without the host. Whether an interface exists is for M(portside.vps.ufw_policy) to say.
+options:
+  _input: {description: The rules as in the role's C(ufw_rules)., type: list, elements: dict, required: true}
+  published: {description: Published ports as in C(ufw_docker_allow)., type: list, elements: dict, required: true}
+  exempt: {description: Addresses as in C(ufw_ssh_exempt)., type: list, elements: str, required: true}
+"""
+
+
+def firewall_problems(
+    rules: Sequence[Mapping[str, Any]], published: Sequence[Mapping[str, Any]], exempt: Sequence[str]
+) -> list[str]:
+    """One sentence for each thing that is wrong, with the rule's number and text."""
+    problems: list[str] = []
+    for check in (lambda: declare(rules), lambda: declare_published(published), lambda: declare_addresses(exempt)):
+        try:
+            check()
+        except RuleError as error:
+            problems += error.problems
+    return problems
+
+
+class FilterModule:
+    """Registers the filters."""
+
+    def filters(self) -> dict[str, object]:
+        """Name and function of each filter."""
+        return {"firewall_problems": firewall_problems}

@@ -1,0 +1,115 @@
+"""The Docker guard: the block in after.rules and after6.rules that outsiders can't pass to reach containers.
+
+Docker rewrites the destination of a packet for a published port before ufw's INPUT rules see it, and then forwards it.
+DOCKER-USER is the one chain that Docker promises to ask first and never to fill
+(Docker's manual, "Packet filtering and firewalls"). What stands here decides by the interface on which the first
+packet of a connection *arrives*, so it doesn't matter which networks Docker has or will have.
+
+The rules live in a chain of their own: Docker may append its RETURN to DOCKER-USER, and others may put theirs in front.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import Published
+from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import CHAIN_PREFIX, Family
+
+CHAIN = "ufw-docker-guard"
+DOCKER_CHAIN = "DOCKER-USER"
+BEGIN = "# BEGIN portside docker guard"
+END = "# END portside docker guard"
+DEFAULT_INTERFACES = ("docker0", "docker_gwbridge", "br-+")
+
+_BLOCK = re.compile(rf"\n*^{BEGIN}.*?^{END}$\n?", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Which interfaces are Docker's own (`+` at the end stands for anything), and which published ports are open."""
+
+    interfaces: tuple[str, ...] = DEFAULT_INTERFACES
+    published: tuple[Published, ...] = ()
+
+
+def render_guard(guard: Guard, family: Family) -> str:
+    """The marked block for one address family, in iptables-restore's format."""
+    forward = f"{CHAIN_PREFIX[family]}-user-forward"
+    new = f"-A {CHAIN}"
+    lines = [
+        f"{BEGIN} (role portside.vps.ufw; changes made here by hand are lost)",
+        "*filter",
+        f":{CHAIN} - [0:0]",
+        # Loaded after this file; declared, because a jump needs its target.
+        f":{forward} - [0:0]",
+        f":{DOCKER_CHAIN} - [0:0]",
+        f"-A {DOCKER_CHAIN} -j {CHAIN}",
+        f"-A {DOCKER_CHAIN} -j RETURN",
+        f"{new} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
+        f"{new} -m conntrack --ctstate INVALID -j DROP",
+        *(f"{new} -i {interface} -j RETURN" for interface in guard.interfaces),
+    ]
+    if family == "4":
+        # A neighbour can send us packets for 127.0.0.1, and Docker before 28 forwards them to what is published there
+        # (moby#45610). For ::1 the kernel itself refuses (RFC 4291, 2.5.3).
+        lines.append(f"{new} -m conntrack --ctorigdst 127.0.0.0/8 -j DROP")
+    for open_port in guard.published:
+        if family in open_port.sources:
+            lines += [f"# {open_port.comment}"] if open_port.comment else []
+            lines.append(f"{new}{_published(open_port, family)} -j RETURN")
+    lines += [
+        # ufw's own routed rules (`ufw route allow ...`), for what else this host forwards.
+        f"{new} -j {forward}",
+        f'{new} -m limit --limit 3/min --limit-burst 10 -j LOG --log-prefix "[UFW DOCKER GUARD] "',
+        f"{new} -j DROP",
+        "COMMIT",
+        END,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _published(port: Published, family: Family) -> str:
+    """The original destination port: after Docker's DNAT the packet itself carries the container's."""
+    source = port.sources[family]
+    return (
+        f" -s {source}" if source else ""
+    ) + f" -p {port.protocol} -m conntrack --ctstate DNAT --ctorigdstport {port.port}"
+
+
+def render_removal() -> str:
+    """What takes the guard out of the running firewall, for iptables-restore -n. It must be there."""
+    return f"*filter\n:{DOCKER_CHAIN} - [0:0]\n-A {DOCKER_CHAIN} -j RETURN\n:{CHAIN} - [0:0]\n-X {CHAIN}\nCOMMIT\n"
+
+
+def with_guard(text: str, block: str) -> str:
+    """The text of after.rules with the block at its end, or without one if the block is empty."""
+    bare = _BLOCK.sub("\n", text).rstrip("\n") + "\n" if _BLOCK.search(text) else text
+    if not block:
+        return bare
+    return bare.rstrip("\n") + "\n\n" + block if bare else block
+
+
+def guard_of(text: str) -> str:
+    """The block that stands in a text of after.rules; empty if there is none."""
+    found = _BLOCK.search(text)
+    return found[0].lstrip("\n") if found else ""
+
+
+def rival(text: str) -> str:
+    """The line outside the block that declares DOCKER-USER too; each such line empties the chain for the other."""
+    for number, line in enumerate(_BLOCK.sub(lambda found: "\n" * found[0].count("\n"), text).splitlines(), 1):
+        if line.startswith(f":{DOCKER_CHAIN} "):
+            return f"line {number}: {line}"
+    return ""
+
+
+def trusted_by_mistake(interfaces: Sequence[str], outside: Sequence[str]) -> list[tuple[str, str]]:
+    """Interfaces that lead out of the host and that the guard would take for Docker's, each with the pattern."""
+    found = []
+    for name in outside:
+        for pattern in interfaces:
+            if name == pattern or (pattern.endswith("+") and name.startswith(pattern[:-1])):
+                found.append((name, pattern))
+    return found

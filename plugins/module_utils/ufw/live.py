@@ -1,0 +1,45 @@
+"""The firewall that the kernel really has, read from iptables-save."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import CHAIN_PREFIX, Family
+from ansible_collections.portside.vps.plugins.module_utils.ufw.guard import CHAIN, DOCKER_CHAIN
+
+
+def is_loaded(saved: str, family: Family) -> bool:
+    """Whether ufw's chains are filled and asked. After `ufw disable` they linger, empty."""
+    prefix = CHAIN_PREFIX[family]
+    lines = set(saved.splitlines())
+    return {f"-A INPUT -j {prefix}-before-input", f"-A {prefix}-before-input -j {prefix}-user-input"} <= lines
+
+
+def is_guarding(saved: str) -> bool:
+    """Whether DOCKER-USER asks the guard before anything lets a packet by."""
+    for line in saved.splitlines():
+        if line == f"-A {DOCKER_CHAIN} -j {CHAIN}":
+            return f"-A {CHAIN} -j DROP" in saved.splitlines()
+        if re.fullmatch(rf"-A {DOCKER_CHAIN} -j (RETURN|ACCEPT)", line):
+            return False
+    return False
+
+
+def fingerprint(saved: str, family: Family) -> str:
+    """A hash of what this role answers for in the running firewall, equal as long as nobody touches that.
+
+    Left out is what others may change: counters, the rules of Docker and fail2ban, Docker's place in FORWARD.
+    """
+    prefix = CHAIN_PREFIX[family]
+    ours = re.compile(
+        rf"-A (?:{prefix}-user-(?:input|output|forward|limit|limit-accept)|{CHAIN}) "
+        rf"|-A {prefix}-before-\w+ -j {prefix}-user-"
+        rf"|-A (?:INPUT|OUTPUT|FORWARD) -j {prefix}-"
+        rf"|-A {DOCKER_CHAIN} -j {CHAIN}$"
+        r"|:(?:INPUT|OUTPUT) "
+    )
+    lines = [re.sub(r" \[\d+:\d+\]$", "", line) for line in saved.splitlines() if ours.match(line)]
+    # The order of chains is nobody's promise, that of rules in a chain is.
+    lines.sort(key=lambda line: line.split()[:2])
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
