@@ -14,10 +14,13 @@ from lab.errors import LabError
 from lab.identity import CHECKOUT
 from lab.locks import machine_lock
 from lab.machine import BOOTSTRAP, ensure_keyring, ensure_programs, say
-from lab.releases import Release
+from lab.releases import RELEASES, Release
 
 REPOSITORY = "portside-lab"
 RECIPES = CHECKOUT / "lab" / "images"
+# The base of applications, and the release whose own Python has the same version.
+PYTHON_IMAGE = "python:3.13-slim"
+PYTHON_RELEASE = RELEASES["debian13"]
 REGISTRY = "https://registry-1.docker.io/v2/"
 REGISTRY_SECONDS = 4
 
@@ -37,8 +40,17 @@ def base_image(engine: Any, release: Release) -> str:
     digest = hashlib.sha256(repr(release).encode()).hexdigest()[:12]
     tag = f"{REPOSITORY}/base:{release.name}-{digest}"
     with machine_lock(tag):
-        if not _exists(engine, tag) and not (_registry_answers() and _pull(engine, release, tag)):
+        if not exists(engine, tag) and not _pull(engine, release.image, tag):
             _bootstrap(engine, release, tag)
+    return tag
+
+
+def python_image(engine: Any) -> str:
+    """Tag of an image that is used as PYTHON_IMAGE: that one where a registry answers, else one like it."""
+    tag = f"{REPOSITORY}/python:{PYTHON_IMAGE.partition(':')[2]}-{recipe_hash(RECIPES / 'python')}"
+    with machine_lock(tag):
+        if not exists(engine, tag) and not _pull(engine, PYTHON_IMAGE, tag):
+            build(engine, RECIPES / "python", tag, {"BASE": base_image(engine, PYTHON_RELEASE)})
     return tag
 
 
@@ -48,20 +60,35 @@ def built_image(engine: Any, recipe: str, release: Release) -> str:
     base = base_image(engine, release)
     tag = f"{REPOSITORY}/{recipe}:{release.name}-{recipe_hash(directory, base)}"
     with machine_lock(tag):
-        if not _exists(engine, tag):
+        if not exists(engine, tag):
             build(engine, directory, tag, {"BASE": base})
     return tag
 
 
-def build(engine: Any, directory: Path, tag: str, arguments: dict[str, str], network: str = "host") -> None:
-    """Build a Dockerfile. The network is the machine's own by default: the archive is reached the way the machine does.
+def build(
+    engine: Any,
+    directory: Path,
+    tag: str,
+    arguments: dict[str, str],
+    *,
+    network: str = "host",
+    target: str | None = None,
+) -> None:
+    """Build a Dockerfile, or its stage `target`.
 
+    The network is the machine's own by default: the archive is reached the way the machine reaches it.
     Raises LabError with the end of the build's output.
     """
     say(f"building {tag}")
     try:
         engine.images.build(
-            path=str(directory), tag=tag, buildargs=arguments, network_mode=network, rm=True, forcerm=True
+            path=str(directory),
+            tag=tag,
+            buildargs=arguments,
+            network_mode=network,
+            target=target,
+            rm=True,
+            forcerm=True,
         )
     except docker.errors.BuildError as error:
         output = "".join(str(line.get("stream") or line.get("error") or "") for line in error.build_log)
@@ -82,7 +109,8 @@ def remove_images(engine: Any) -> list[str]:
     return removed
 
 
-def _exists(engine: Any, tag: str) -> bool:
+def exists(engine: Any, tag: str) -> bool:
+    """Whether the engine has an image of this name."""
     try:
         engine.images.get(tag)
     except docker.errors.ImageNotFound:
@@ -101,16 +129,18 @@ def _registry_answers() -> bool:
     return True
 
 
-def _pull(engine: Any, release: Release, tag: str) -> bool:
-    present = _exists(engine, release.image)
-    say(f"pulling {release.image}")
+def _pull(engine: Any, image: str, tag: str) -> bool:
+    if not _registry_answers():
+        return False
+    present = exists(engine, image)
+    say(f"pulling {image}")
     try:
-        engine.images.pull(*release.image.split(":")).tag(tag)
+        engine.images.pull(*image.split(":")).tag(tag)
     except docker.errors.APIError as error:
-        say(f"the registry did not give {release.image} ({error.explanation}); the distribution's archive is next")
+        say(f"the registry did not give {image}: {error.explanation}")
         return False
     if not present:
-        engine.images.remove(release.image)
+        engine.images.remove(image)
     return True
 
 
