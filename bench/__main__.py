@@ -14,12 +14,11 @@ from typing import Any
 
 import yaml
 
-from lab import lifecycle
+from lab import app, lifecycle
 from lab.identity import Lab
 from lab.playbook import ROOT, Run, run
 from lab.releases import parse_hosts
 from lab.services import REGISTRY, AcmeOptions
-from lab.webhook_app import ensure_pushed
 
 HOST = "debian13"
 SIZES = (1, 20)
@@ -27,7 +26,7 @@ REPETITIONS = 3
 RESULT = ROOT / ".build" / "bench.json"
 
 
-def apps(count: int) -> list[dict[str, Any]]:
+def declared(count: int) -> list[dict[str, Any]]:
     """So many apps, alike but for name and domain."""
     return [
         {
@@ -46,7 +45,7 @@ def apps(count: int) -> list[dict[str, Any]]:
 def settings(count: int) -> dict[str, Any]:
     """The inventory's variables for so many apps."""
     return {
-        "portside_apps": apps(count),
+        "portside_apps": declared(count),
         "portside_acme_directory": "{{ lab_acme_directory }}",
         "portside_acme_ca_file": "{{ lab_acme_ca_file }}",
         "docker_daemon_options": {"insecure-registries": [REGISTRY]},
@@ -66,7 +65,7 @@ def measured(count: int) -> dict[str, Any]:
     lab = Lab(f"bench{count}")
     lifecycle.up(lab, parse_hosts(HOST), AcmeOptions())
     try:
-        ensure_pushed(lab)
+        app.publish(lab)
         inventory = lab.state / lifecycle.INVENTORY
         variables = lab.state / "bench.yml"
         variables.write_text(yaml.safe_dump(settings(count)), encoding="utf-8")

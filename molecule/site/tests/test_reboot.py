@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def test_a_reboot_brings_everything_back(reboot, vps, client, domain):
-    reboot(vps)
+    reboot()
     answer = client.run(
         "curl --silent --insecure --retry 30 --retry-delay 1 --retry-all-errors --max-time 5 --fail https://api.%s/health",
         domain,
