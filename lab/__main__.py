@@ -1,11 +1,11 @@
-"""Command line of the lab: `python -m lab up|down|build-app|status|inventory|ssh|reboot`."""
+"""Command line of the lab: `python -m lab up|down|demo|build-app|status|inventory|ssh|reboot`."""
 
 import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
 
-from lab import app, engine, images, lifecycle, ssh
+from lab import app, demo, engine, images, lifecycle, ssh
 from lab.errors import LabError
 from lab.identity import Lab
 from lab.releases import DEFAULT_HOSTS, RELEASES, parse_hosts
@@ -46,6 +46,8 @@ def parser() -> argparse.ArgumentParser:
     )
     down.add_argument("--images", action="store_true", help="remove the images too (the next start makes them again)")
     command("build-app", _build_app, "build the example application and put it into the lab's registry")
+    show = command("demo", _demo, "the whole of Portside on a bare server, proved from outside", lab="demo")
+    show.add_argument("--release", choices=sorted(RELEASES), default="debian13", help="(default: debian13)")
     command("status", _status, "show what runs")
     command("inventory", _inventory, "print the path of the inventory")
     reboot = command("reboot", _reboot, "reboot a host and wait for it")
@@ -89,6 +91,11 @@ def _down(arguments: argparse.Namespace) -> None:
 
 def _build_app(arguments: argparse.Namespace) -> None:
     app.publish(arguments.lab)
+
+
+def _demo(arguments: argparse.Namespace) -> None:
+    if not demo.demo(arguments.lab, arguments.release):
+        raise LabError("not everything held: see NOT above")
 
 
 def _status(_arguments: argparse.Namespace) -> None:

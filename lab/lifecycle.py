@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import docker.errors
 
-from lab import containers, engine, images, inventory, network, services, ssh
+from lab import containers, engine, images, inventory, network, outside, services, ssh
 from lab.addresses import SERVICES, Subnets, free_number
 from lab.containers import Container, File
 from lab.errors import LabError
@@ -32,8 +32,6 @@ T = TypeVar("T")
 
 BOOT_SECONDS = 90
 INVENTORY = "inventory.yml"
-# Where the client finds the root that a browser would have built in.
-CLIENT_ROOT_CERTIFICATE = "/etc/ssl/acme-root.pem"
 
 
 def up(lab: Lab, wanted: dict[str, Release], acme: services.AcmeOptions) -> None:
@@ -71,7 +69,7 @@ def up(lab: Lab, wanted: dict[str, Release], acme: services.AcmeOptions) -> None
         root = services.issuing_root(lab.state, subnets.ipv4(SERVICES["acme"]))
         (lab.state / inventory.ROOT_CERTIFICATE).write_bytes(root)
         client = _container(docker_engine, lab, "client")
-        client.put_archive("/", containers.archive((File(CLIENT_ROOT_CERTIFICATE, root),)))
+        client.put_archive("/", containers.archive((File(outside.ROOT_CERTIFICATE, root),)))
         (lab.state / INVENTORY).write_text(
             inventory.render(inventory.inventory(lab.name, lab.state, lab.sockets, subnets, hosts))
         )

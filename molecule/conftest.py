@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +12,9 @@ import pytest
 import testinfra
 import yaml
 
-from lab import lifecycle
+from lab import lifecycle, outside
 from lab.identity import Lab
+from lab.outside import Answer
 
 # (title, command) for each thing that tells why a server does not do what it should.
 DIAGNOSES = (
@@ -33,6 +32,17 @@ DIAGNOSES = (
         'for c in $(docker ps --all --format \'{{.Names}}\'); do echo "== $c"; docker logs --tail 40 "$c" 2>&1; done',
     ),
 )
+
+LOCAL_GET = """
+import sys, urllib.error, urllib.request
+try:
+    answer = urllib.request.urlopen(sys.argv[1], timeout=10)
+except urllib.error.HTTPError as error:
+    answer = error
+except OSError as error:
+    sys.exit(print(0, error))
+print(answer.status, answer.read().decode(), end="")
+"""
 
 
 def inventory() -> dict[str, Any]:
@@ -84,25 +94,6 @@ def client(lab_vars: dict[str, Any]) -> Any:
     return _connect(lab_vars, "client")
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What curl got. `exit_status` is curl's own (curl(1)); `status` is 0 when there was no HTTP answer."""
-
-    exit_status: int
-    status: int
-    headers: dict[str, str]
-    body: str
-    error: str
-
-
-def _parse(exit_status: int, output: str, error: str) -> Answer:
-    head, _, body = output.replace("\r\n", "\n").partition("\n\n")
-    lines = head.splitlines()
-    status = int(lines[0].split()[1]) if lines and lines[0].startswith("HTTP/") else 0
-    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
-    return Answer(exit_status, status, headers, body, error)
-
-
 @pytest.fixture(scope="session")
 def curl(client: Any) -> Callable[..., Answer]:
     """Ask a URL from the client: `curl(url, "--request", "POST", "--data", "{}")`.
@@ -111,12 +102,8 @@ def curl(client: Any) -> Callable[..., Answer]:
     """
 
     def ask(url: str, *options: str) -> Answer:
-        words = ["curl", "--silent", "--show-error", "--include", "--max-time", "20"]
-        words += ["--cacert", lifecycle.CLIENT_ROOT_CERTIFICATE, *options, url]
-        # Connects with `Expect: 100-continue` would put a second head before the answer's.
-        words += ["--header", "Expect:"]
-        result = client.run(shlex.join(words).replace("%", "%%"))
-        return _parse(result.rc, result.stdout, result.stderr)
+        result = client.run(outside.curl(url, *options))
+        return outside.parse_answer(result.rc, result.stdout, result.stderr)
 
     return ask
 
@@ -126,14 +113,26 @@ def open_ports(client: Any) -> Callable[[str], set[int]]:
     """All open TCP ports that the client finds at an address, IPv4 or IPv6."""
 
     def scan(address: str) -> set[int]:
-        family = "-6 " if ":" in address else ""
-        command = f"nmap {family}-n -Pn -p- --min-rate 3000 --max-retries 3 -oG - {address}"
-        result = client.run(command)
+        result = client.run(outside.scan(address))
         assert result.rc == 0, result.stderr
-        fields = [line.partition("Ports: ")[2] for line in result.stdout.splitlines() if "Ports: " in line]
-        return {int(port.split("/")[0]) for field in fields for port in field.split(", ") if "/open/" in port}
+        return outside.parse_scan(result.stdout)
 
     return scan
+
+
+@pytest.fixture(scope="session")
+def local_get(vps: Any) -> Callable[..., tuple[int, str]]:
+    """Ask a URL on the server itself, which has no curl: `status, body = local_get("http://127.0.0.1:8000/health")`.
+
+    The status is 0 when nothing answered; the body is then the reason.
+    """
+
+    def ask(url: str) -> tuple[int, str]:
+        result = vps.run("python3 -c %s %s", LOCAL_GET, url)
+        status, _, body = result.stdout.partition(" ")
+        return int(status), body
+
+    return ask
 
 
 @pytest.fixture
