@@ -41,7 +41,7 @@ def passed(scenario: str) -> bool:
     started = time.monotonic()
     print(f"{scenario}: running, output in {log.relative_to(ROOT)}", flush=True)
     with log.open("w", encoding="utf-8") as stream:
-        argv = [ROOT / ".venv" / "bin" / "molecule", "test", "--scenario-name", scenario]
+        argv = [str(ROOT / ".venv" / "bin" / "molecule"), "test", "--scenario-name", scenario]
         try:
             status = subprocess.run(
                 argv, cwd=ROOT, env=environment(), stdout=stream, stderr=subprocess.STDOUT, timeout=LIMIT, check=False
