@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.portside.vps.plugins.module_utils.inventory import summary
 
@@ -60,6 +61,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
             if not rows:
                 continue
             total = stats.summarize(host)
-            self._display.banner(f"PORTSIDE {host}: {summary.verdict(total)}")
+            self._display.banner(f"PORTSIDE {host}: {summary.verdict(total, bool(context.CLIARGS.get('check')))}")
             for line in summary.table(rows):
                 self._display.display(line)

@@ -52,11 +52,18 @@ def table(body: Sequence[Row]) -> list[str]:
     ]
 
 
-def verdict(totals: Mapping[str, int]) -> str:
-    """How the run ended for the host, in a few words."""
+def verdict(totals: Mapping[str, int], check_mode: bool = False) -> str:
+    """How the run ended for the host, in a few words.
+
+    Args:
+        totals: Ansible's own sums for the host.
+        check_mode: nothing was really done.
+    """
     if totals.get("unreachable"):
         return "unreachable"
     if totals.get("failures"):
         return "FAILED, see the message above; what is listed here stands"
     changed = totals.get("changed", 0)
-    return f"{changed} changed" if changed else "nothing changed"
+    if not changed:
+        return "nothing to change" if check_mode else "nothing changed"
+    return f"{changed} to change, nothing was touched" if check_mode else f"{changed} changed"

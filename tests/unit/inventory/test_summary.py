@@ -28,3 +28,9 @@ def test_a_worker_has_no_url_and_no_port():
 def test_columns_line_up():
     lines = summary.table(summary.rows([APP], [CERTIFICATE]))
     assert lines[0].index("image") == lines[1].index("acme/shop")
+
+
+def test_check_mode_does_not_claim_a_change():
+    assert summary.verdict({"changed": 3}, check_mode=True) == "3 to change, nothing was touched"
+    assert summary.verdict({"changed": 3}) == "3 changed"
+    assert summary.verdict({}) == "nothing changed"
