@@ -87,6 +87,7 @@ def _down(arguments: argparse.Namespace) -> None:
         images.remove_images(found)
     if arguments.all:
         engine.stop_if_ours()
+        lifecycle.clean_up()
 
 
 def _build_app(arguments: argparse.Namespace) -> None:

@@ -78,6 +78,7 @@ def stop_if_ours() -> bool:
         os.kill(started["pid"], signal.SIGTERM)
         _wait_until_gone(started["pid"])
         record.unlink()
+        LOG.unlink(missing_ok=True)
         return True
 
 

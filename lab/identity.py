@@ -57,6 +57,11 @@ class Lab:
         return self.checkout / ".lab" / self.name
 
     @property
+    def lock(self) -> Path:
+        """File that is locked while the lab changes; outside its state, which comes and goes."""
+        return self.checkout / ".lab" / "locks" / f"{self.name}.lock"
+
+    @property
     def sockets(self) -> Path:
         """Directory of ssh's control sockets: short, because a socket's path may have 107 bytes only (unix(7))."""
         digest = hashlib.sha256(self.id.encode()).hexdigest()[:10]

@@ -24,7 +24,7 @@ from lab.identity import (
     checkout_id,
 )
 from lab.inventory import Vps
-from lab.locks import locked, machine_lock
+from lab.locks import locked, machine_directory, machine_lock, remove_if_empty, remove_unused
 from lab.machine import say
 from lab.releases import RELEASES, SERVICES_RELEASE, Release
 
@@ -87,6 +87,13 @@ def down(lab: Lab) -> None:
                 found.remove()
         ssh.remove_sockets(lab)
         shutil.rmtree(lab.state, ignore_errors=True)
+
+
+def clean_up() -> None:
+    """Remove the lock files of this checkout and this machine that nobody uses. The last thing after `down`."""
+    remove_unused(STATE / "locks")
+    remove_if_empty(STATE)
+    remove_unused(machine_directory())
 
 
 def labs() -> list[Lab]:
@@ -208,4 +215,4 @@ def _each(work: Callable[[T], Any], items: Iterable[T]) -> None:
 
 def _lab_lock(lab: Lab) -> Any:
     say(f"lab {lab.name}")
-    return locked(lab.checkout / ".lab" / "locks" / f"{lab.name}.lock")
+    return locked(lab.lock)

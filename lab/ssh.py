@@ -1,6 +1,5 @@
 """How the controller gets in: a key for each lab, host keys read from the hosts, one ssh configuration."""
 
-import os
 import shutil
 import socket
 import subprocess
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.identity import Lab
+from lab.locks import private_directory
 
 KEY, KNOWN_HOSTS, CONFIG = "id_ed25519", "known_hosts", "ssh_config"
 HOST_KEYS = ("ssh_host_ed25519_key.pub", "ssh_host_ecdsa_key.pub", "ssh_host_rsa_key.pub")
@@ -116,9 +116,7 @@ def forget_connections(lab: Lab) -> None:
 
 def ensure_sockets(lab: Lab) -> None:
     """Make the directory of the control sockets, for this user alone."""
-    lab.sockets.mkdir(mode=0o700, exist_ok=True)
-    if lab.sockets.stat().st_uid != os.getuid():
-        raise LabError(f"{lab.sockets} belongs to another user: remove it, or set TMPDIR to a directory of your own")
+    private_directory(lab.sockets)
 
 
 def remove_sockets(lab: Lab) -> None:
