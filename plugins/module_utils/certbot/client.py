@@ -1,0 +1,131 @@
+"""certbot as a program: its arguments, and another try when the trouble passes by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.portside.vps.plugins.module_utils.certbot import problem
+from ansible_collections.portside.vps.plugins.module_utils.certbot.problem import Problem
+from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import Certificate
+from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, Completed, run
+
+# Seconds for one attempt. A CA takes a minute at worst, certbot itself would wait for half an hour.
+ATTEMPT_TIMEOUT = 300.0
+
+Runner = Callable[[Sequence[str], Mapping[str, str]], Completed]
+
+
+def _run(argv: Sequence[str], env: Mapping[str, str]) -> Completed:
+    return run(argv, expect=(), timeout=ATTEMPT_TIMEOUT, env=env)
+
+
+@dataclass(frozen=True)
+class Certbot:
+    """Calls to certbot on this host.
+
+    Attributes:
+        server: directory URL of the ACME server.
+        email: the account's contact; empty for none.
+        webroot: where the challenges go.
+        environment: variables it runs with.
+        log: its log file.
+        runner, sleep: replaced in tests.
+    """
+
+    server: str
+    email: str
+    webroot: str
+    environment: Mapping[str, str]
+    log: Path
+    runner: Runner = _run
+    sleep: Callable[[float], None] = time.sleep
+
+    def _contact(self) -> list[str]:
+        return ["--email", self.email] if self.email else ["--register-unsafely-without-email"]
+
+    def register_argv(self) -> list[str]:
+        """Make an account."""
+        account = ["--server", self.server, "--agree-tos", "--no-eff-email", *self._contact()]
+        return ["certbot", "register", "--non-interactive", *account]
+
+    def update_account_argv(self) -> list[str]:
+        """Give the account another contact, or none."""
+        account = ["--server", self.server, "--agree-tos", "--no-eff-email", *self._contact()]
+        return ["certbot", "update_account", "--non-interactive", *account]
+
+    def certonly_argv(self, certificate: Certificate, *, replaces_other_server: bool) -> list[str]:
+        """Order a certificate.
+
+        Whether it is needed has been decided before, so certbot is told not to weigh it again; and a switch of ACME
+        servers is on purpose (certbot refuses to put a staging certificate over a real one unless told so).
+        """
+        return [
+            "certbot",
+            "certonly",
+            "--non-interactive",
+            "--server",
+            self.server,
+            "--agree-tos",
+            "--no-eff-email",
+            *self._contact(),
+            "--cert-name",
+            certificate.name,
+            *(argument for domain in certificate.domains for argument in ("--domain", domain)),
+            "--key-type",
+            certificate.key_type,
+            "--webroot",
+            "--webroot-path",
+            self.webroot,
+            "--force-renewal",
+            "--renew-with-new-domains",
+            *(["--break-my-certs"] if replaces_other_server else []),
+        ]
+
+    @staticmethod
+    def delete_argv(name: str) -> list[str]:
+        """Remove a lineage."""
+        return ["certbot", "delete", "--non-interactive", "--cert-name", name]
+
+    def _log_size(self) -> int:
+        try:
+            return self.log.stat().st_size
+        except OSError:
+            return 0
+
+    def _log_since(self, size: int) -> str:
+        try:
+            with self.log.open("rb") as stream:
+                # Shorter than before: rotated, so all of it is new.
+                stream.seek(size if self._log_size() >= size else 0)
+                return stream.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+    def call(self, argv: Sequence[str], *, patient: bool = True) -> list[Problem]:
+        """Run certbot until it succeeds or another try is of no use.
+
+        Args:
+            argv: the command.
+            patient: whether to try again at all.
+
+        Returns:
+            What the last attempt said; empty when it succeeded.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            before = self._log_size()
+            try:
+                done = self.runner(argv, self.environment)
+            except CommandError as error:
+                return [Problem(problem.OTHER, str(error))]
+            if done.status == 0:
+                return []
+            problems = problem.parse(done.stdout, done.stderr, self._log_since(before))
+            wait = problem.wait_before(problems, attempt) if patient else None
+            if wait is None:
+                return problems
+            self.sleep(wait)

@@ -1,0 +1,112 @@
+"""What has to be done so that a lineage is as declared."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ansible_collections.portside.vps.plugins.module_utils.certbot.lineage import Lineage
+from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import Certificate, Wanted
+
+# certbot 4.0.0 renews when a third of the lifetime is left (half, if shorter than ten days); before, always 30 days.
+_OWN_WINDOW_SINCE = (4, 0, 0)
+_FIXED_WINDOW = timedelta(days=30)
+_SHORT_LIVED = timedelta(days=10)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Options of the renewal configuration that are to change, without a new certificate.
+
+    Attributes:
+        values: options before the first section.
+        params: options of [renewalparams].
+        webroot: the webroot for every name; None to leave it.
+    """
+
+    values: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    webroot: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.values or self.params or self.webroot)
+
+
+def reasons_to_issue(certificate: Certificate, lineage: Lineage, wanted: Wanted, now: datetime) -> tuple[str, ...]:
+    """Why a new certificate has to be ordered; empty when the present one will do.
+
+    A certificate that merely comes near its end is the timer's business, not Ansible's.
+    """
+    if lineage.damage:
+        return (f"the lineage is damaged: {lineage.damage}",)
+    if lineage.conf is None or lineage.leaf is None:
+        return ("there is none yet",)
+    found: list[str] = []
+    added = sorted(set(certificate.domains) - lineage.leaf.names)
+    removed = sorted(lineage.leaf.names - set(certificate.domains))
+    if added:
+        found.append(f"it lacks {', '.join(added)}")
+    if removed:
+        found.append(f"it still has {', '.join(removed)}")
+    params = lineage.conf.params
+    if params.get("server") != wanted.server:
+        found.append(f"it is from {params.get('server', 'an unknown server')}")
+    # certbot before 2.0 made RSA keys and did not write so.
+    if params.get("key_type", "rsa") != certificate.key_type:
+        found.append(f"its key is {params.get('key_type', 'rsa').upper()}")
+    if params.get("authenticator") != "webroot":
+        found.append(
+            f"it is renewed by certbot's {params.get('authenticator', 'unknown')} plugin, not through the webroot"
+        )
+    if lineage.leaf.not_after <= now:
+        found.append(f"it expired at {lineage.leaf.not_after:%Y-%m-%d %H:%M} UTC")
+    return tuple(found)
+
+
+def renewal_window(lifetime: timedelta) -> timedelta:
+    """How long before its end a certificate is to be renewed, as certbot 4 does it.
+
+    Source: certbot/_internal/storage.py, should_autorenew, in 4.0.0; Let's Encrypt's advice is the same.
+    """
+    return lifetime / 2 if lifetime < _SHORT_LIVED else lifetime / 3
+
+
+def _window_option(lineage: Lineage) -> str | None:
+    """The renew_before_expiry that an old certbot needs for a short-lived certificate; None if its 30 days fit."""
+    if lineage.conf is None or lineage.leaf is None or lineage.conf.version >= _OWN_WINDOW_SINCE:
+        return None
+    window = renewal_window(lineage.leaf.not_after - lineage.leaf.not_before)
+    present = lineage.conf.values.get("renew_before_expiry", "")
+    if window >= _FIXED_WINDOW - timedelta(hours=1) or (present and not present.endswith(" hours")):
+        return None
+    return f"{window // timedelta(hours=1)} hours"
+
+
+def edit(lineage: Lineage, wanted: Wanted, accounts: Collection[str]) -> Edit:
+    """What has to change in the renewal configuration of a lineage whose certificate will do.
+
+    Args:
+        lineage: as it stands.
+        wanted: what was declared.
+        accounts: ids of the host's accounts at the wanted server.
+    """
+    if lineage.conf is None:
+        return Edit()
+    values: dict[str, str] = {}
+    params: dict[str, str] = {}
+    window = _window_option(lineage)
+    if window and lineage.conf.values.get("renew_before_expiry") != window:
+        values["renew_before_expiry"] = window
+    present = {path.rstrip("/") for path in lineage.conf.webroots.values()}
+    present |= {
+        path.strip().rstrip("/") for path in lineage.conf.params.get("webroot_path", "").split(",") if path.strip()
+    }
+    webroot = wanted.webroot if present != {wanted.webroot.rstrip("/")} else None
+    if webroot:
+        params["webroot_path"] = f"{webroot},"
+    # An account that is gone (a restored or rebuilt host) would fail every renewal; certbot names it by id in each
+    # lineage.
+    if len(accounts) == 1 and lineage.conf.params.get("account") not in accounts:
+        params["account"] = next(iter(accounts))
+    return Edit(values, params, webroot)
