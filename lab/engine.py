@@ -72,7 +72,7 @@ def stop_if_ours() -> bool:
             record.unlink()
             return False
         running = connect()
-        if running is not None and running.containers.list(all=True):
+        if running is not None and running.api.containers(all=True):
             return False
         say("stopping the Docker engine that a lab started")
         os.kill(started["pid"], signal.SIGTERM)

@@ -99,8 +99,8 @@ def remove_images(engine: Any) -> list[str]:
     """Remove all images of the lab that no container uses, and return their tags. The next run makes them again."""
     removed = []
     with machine_lock("images"):
-        for image in engine.images.list(filters={"reference": f"{REPOSITORY}/*"}):
-            for tag in image.tags:
+        for image in engine.api.images(filters={"reference": f"{REPOSITORY}/*"}):
+            for tag in image["RepoTags"]:
                 try:
                     engine.images.remove(tag)
                 except docker.errors.APIError:

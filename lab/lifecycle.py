@@ -102,7 +102,9 @@ def labs() -> list[Lab]:
     names = {path.parent.name for path in STATE.glob(f"*/{ssh.KEY}")}
     if docker_engine is not None:
         mine = {"label": f"{LABEL_CHECKOUT}={checkout_id(CHECKOUT)}"}
-        names |= {c.labels[LABEL_LAB] for c in docker_engine.containers.list(all=True, filters=mine)}
+        names |= {
+            c.labels[LABEL_LAB] for c in docker_engine.containers.list(all=True, filters=mine, ignore_removed=True)
+        }
         names |= {n.attrs["Labels"][LABEL_LAB] for n in docker_engine.networks.list(filters=mine)}
     return [Lab(name) for name in sorted(names)]
 
@@ -203,7 +205,7 @@ def _container(docker_engine: Any, lab: Lab, host: str) -> Any:
 
 def _containers(docker_engine: Any, lab: Lab) -> list[Any]:
     filters = {"label": [f"{key}={value}" for key, value in lab.labels.items()]}
-    found: list[Any] = docker_engine.containers.list(all=True, filters=filters)
+    found: list[Any] = docker_engine.containers.list(all=True, filters=filters, ignore_removed=True)
     return found
 
 
