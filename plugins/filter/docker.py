@@ -1,0 +1,72 @@
+"""Filters of the roles docker and docker_app: their input, checked on the controller before anything is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.portside.vps.plugins.module_utils.daemon import options
+from ansible_collections.portside.vps.plugins.module_utils.releases import validate
+
+DOCUMENTATION = r"""
+name: docker_app_problems
+short_description: what is wrong with the input of the role docker_app
+description: Names the app, the key, and what is allowed there. Quotes no secret.
+positional: registries, port_range, only
+options:
+  _input: {description: The value of C(docker_app_list)., type: list, elements: dict, required: true}
+  registries: {description: The value of C(docker_app_registries)., type: list, elements: dict, default: []}
+  port_range: {description: The value of C(docker_app_port_range)., type: str, default: 18000-18999}
+  only: {description: The value of C(docker_app_only)., type: list, elements: str, default: []}
+author: [The Portside authors]
+"""
+
+EXAMPLES = r"""
+- name: The apps can be released
+  ansible.builtin.assert:
+    that: problems | length == 0
+    fail_msg: "{{ problems | join('; ') }}"
+  vars:
+    problems: "{{ docker_app_list | portside.vps.docker_app_problems }}"
+"""
+
+RETURN = r"""
+_value: {description: A sentence for each problem., type: list, elements: str}
+"""
+
+
+def docker_daemon_problems(wanted: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
+    """A sentence for each of the daemon's options that can't be used on any host."""
+    found = options.problems(options.merged(defaults, wanted), swarm=False)
+    return [f"docker_daemon_options: {problem}" for problem in found]
+
+
+def docker_app_problems(
+    apps: Any, registries: Any = (), port_range: str = "18000-18999", only: Iterable[str] = ()
+) -> list[str]:
+    """A sentence for each thing that is wrong with the apps and what goes with them."""
+    found: list[str] = []
+    names: set[str] | None = None
+    try:
+        names = {app["name"] for app in validate.apps(apps)}
+    except validate.InvalidInputError as error:
+        found += str(error).splitlines()
+    for check in (lambda: validate.registries(registries), lambda: validate.port_range(port_range)):
+        try:
+            check()
+        except validate.InvalidInputError as error:
+            found += str(error).splitlines()
+    if names is not None:
+        found += validate.strangers(only, names)
+    return found
+
+
+class FilterModule:
+    """Registers the filters."""
+
+    def filters(self) -> dict[str, object]:
+        """Name and function of each filter."""
+        return {
+            "docker_app_problems": docker_app_problems,
+            "docker_daemon_problems": docker_daemon_problems,
+        }

@@ -1,0 +1,96 @@
+"""What the release engine needs from whatever runs the containers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class EngineError(Exception):
+    """The engine refused or failed to do something; the message names it and says what to do next."""
+
+
+class EngineUnavailableError(EngineError):
+    """Nobody answers at the engine's socket, or the library to talk to it is not installed."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of one of our apps, as the engine lists it."""
+
+    id: str
+    name: str
+    app: str
+    release: int
+    hash: str
+    image_id: str
+    status: str
+    host_ports: tuple[int, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        """Whether its program runs now; a container in a crash loop is `restarting`."""
+        return self.status == "running"
+
+    @property
+    def up(self) -> bool:
+        """Whether the engine keeps it going, or has it stopped halfway."""
+        return self.status in {"running", "restarting", "paused"}
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that is on the host; `digests` are the references that a registry would know it by."""
+
+    id: str
+    digests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How a container is doing."""
+
+    status: str
+    exit_code: int = 0
+    restarts: int = 0
+    out_of_memory: bool = False
+    error: str = ""
+    health: str = ""
+
+
+class Engine(Protocol):
+    """The calls. Each may raise EngineError."""
+
+    def containers(self) -> list[Container]:
+        """All containers that carry our label, running or not."""
+
+    def image(self, reference: str) -> Image | None:
+        """The image that the host has under this reference or ID."""
+
+    def pull(self, reference: str, credentials: Mapping[str, str] | None) -> Image:
+        """Fetch the image from its registry."""
+
+    def create(self, name: str, config: Mapping[str, Any]) -> str:
+        """Make a container from the body of the Engine API's create call; returns its ID."""
+
+    def start(self, container: str) -> None:
+        """Start a container, or let a paused one go on."""
+
+    def stop(self, container: str, timeout: int) -> None:
+        """SIGTERM, and SIGKILL after `timeout` seconds. A container that is gone is no error."""
+
+    def remove(self, container: str) -> None:
+        """Remove a container, running or not, with its anonymous volumes. One that is gone is no error."""
+
+    def set_restart(self, container: str, policy: str) -> None:
+        """Change the restart policy."""
+
+    def condition(self, container: str) -> Condition:
+        """How the container is doing now."""
+
+    def logs(self, container: str, lines: int) -> Sequence[str]:
+        """The last lines that it wrote."""
+
+    def remove_image(self, image: str) -> None:
+        """Remove an image that nothing uses; one that is used, or gone, is left alone."""

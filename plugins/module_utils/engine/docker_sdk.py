@@ -1,0 +1,233 @@
+"""The release engine's calls to Docker, through the distribution's python3-docker (5.0.3 on Debian 12, 7.1 on 13).
+
+Only the SDK's low-level client is used, with bodies in the Engine API's own form: what differs between the two
+versions lies above that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from ansible_collections.portside.vps.plugins.module_utils.engine.base import (
+    Condition,
+    Container,
+    EngineError,
+    EngineUnavailableError,
+    Image,
+)
+
+try:
+    import docker
+    import docker.errors
+    import requests.exceptions
+
+    MISSING = ""
+except ImportError as error:
+    MISSING = str(error)
+
+SOCKET = "unix:///var/run/docker.sock"
+LABEL = "portside.app"
+# Seconds for one answer of the daemon; a loaded machine may take its time to start a container.
+TIMEOUT = 120
+
+# What the daemon says (daemon/errors.go, distribution/errors.go, libnetwork/portallocator), and what helps.
+HINTS = (
+    ("unauthorized", "the registry wants a login: give it in `docker_app_registries`"),
+    ("authentication required", "the registry wants a login: give it in `docker_app_registries`"),
+    ("denied", "no such repository, or the registry wants a (different) login: see `docker_app_registries`"),
+    ("no basic auth", "the registry wants a login: give it in `docker_app_registries`"),
+    ("manifest unknown", "the registry has no such tag or digest"),
+    ("not found", "the registry has no such image or tag"),
+    ("http response to https", "the registry speaks plain http: name it in the daemon option `insecure-registries`"),
+    ("certificate signed by unknown", "put the registry's CA into /etc/docker/certs.d/<registry>/ca.crt"),
+    ("no such host", "the server can't resolve the registry's name"),
+    ("proxyconnect", "the daemon's outbound proxy refused or failed: see the daemon option `proxies`"),
+    ("no matching manifest", "the image was not built for this server's architecture"),
+)
+# Trying again does not help against these.
+FINAL = (
+    "unauthorized",
+    "authentication",
+    "denied",
+    "manifest unknown",
+    "not found",
+    "basic auth",
+    "no matching",
+    "invalid",
+)
+
+
+class PullError(EngineError):
+    """An image could not be fetched; `passing` tells whether trying again may help."""
+
+    def __init__(self, reference: str, said: str) -> None:
+        low = said.lower()
+        hint = next((f": {hint}" for word, hint in HINTS if word in low), "")
+        super().__init__(f"image {reference} could not be pulled{hint} (Docker said: {said})")
+        self.passing = not any(word in low for word in FINAL)
+
+
+def container(listed: Mapping[str, Any]) -> Container:
+    """One entry of GET /containers/json."""
+    labels = listed.get("Labels") or {}
+    number = str(labels.get("portside.release", ""))
+    ports = {port["PublicPort"] for port in listed.get("Ports") or () if port.get("PublicPort")}
+    return Container(
+        id=listed["Id"],
+        name=listed["Names"][0].lstrip("/") if listed.get("Names") else listed["Id"][:12],
+        app=str(labels.get(LABEL, "")),
+        release=int(number) if number.isdigit() else 0,
+        hash=str(labels.get("portside.hash", "")),
+        image_id=listed.get("ImageID", ""),
+        status=listed.get("State", ""),
+        host_ports=tuple(sorted(ports)),
+    )
+
+
+def condition(inspected: Mapping[str, Any]) -> Condition:
+    """The part of GET /containers/{id}/json that tells how a container is doing."""
+    state = inspected["State"]
+    return Condition(
+        status=state["Status"],
+        exit_code=state.get("ExitCode", 0),
+        restarts=inspected.get("RestartCount", 0),
+        out_of_memory=state.get("OOMKilled", False),
+        error=state.get("Error", ""),
+        health=(state.get("Health") or {}).get("Status", ""),
+    )
+
+
+def image(inspected: Mapping[str, Any]) -> Image:
+    """The part of GET /images/{name}/json that tells an image from another."""
+    return Image(id=inspected["Id"], digests=tuple(inspected.get("RepoDigests") or ()))
+
+
+@contextmanager
+def _calls(what: str) -> Iterator[None]:
+    """Turns whatever the SDK raises into EngineError, saying what was being done."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        raise EngineError(f"Docker could not {what}: {error.explanation or error}") from error
+    except (requests.exceptions.ConnectionError, ConnectionError) as error:
+        raise EngineUnavailableError(
+            f"Docker does not answer at {SOCKET} ({error}): see `systemctl status docker` and `journalctl -u docker`"
+        ) from error
+    except (docker.errors.DockerException, requests.exceptions.RequestException, ValueError) as error:
+        raise EngineError(f"Docker could not {what}: {error}") from error
+
+
+class DockerEngine:
+    """The daemon of this host.
+
+    Raises:
+        EngineUnavailableError: the library is not installed, or the daemon does not answer.
+    """
+
+    def __init__(self, connect: Callable[..., Any] | None = None) -> None:
+        if MISSING:
+            raise EngineUnavailableError(
+                f"the Docker SDK for Python is not installed ({MISSING}): install the package python3-docker"
+            )
+        with _calls("be reached"):
+            self._client: Any = (connect or docker.APIClient)(base_url=SOCKET, version="auto", timeout=TIMEOUT)
+        # The SDK is a requests session: it would honour ALL_PROXY of this process's environment even for the socket.
+        self._client.trust_env = False
+
+    def containers(self) -> list[Container]:
+        """All containers that carry our label, running or not."""
+        with _calls("list containers"):
+            listed = self._client.containers(all=True, filters={"label": [LABEL]})
+        return sorted((container(entry) for entry in listed), key=lambda item: (item.app, item.release))
+
+    def image(self, reference: str) -> Image | None:
+        """The image that the host has under this reference or ID."""
+        with _calls(f"look for image {reference}"):
+            try:
+                return image(self._client.inspect_image(reference))
+            except docker.errors.NotFound:
+                return None
+
+    def pull(self, reference: str, credentials: Mapping[str, str] | None) -> Image:
+        """Fetch the image from its registry; without credentials, with those that root may have logged in with."""
+        try:
+            with _calls(f"pull {reference}"):
+                login = dict(credentials) if credentials else None
+                for line in self._client.pull(reference, stream=True, decode=True, auth_config=login):
+                    if "error" in line:
+                        raise PullError(reference, str(line["error"]).strip())
+        except EngineUnavailableError:
+            raise
+        except PullError:
+            raise
+        except EngineError as error:
+            raise PullError(reference, str(error)) from error
+        found = self.image(reference)
+        if found is None:
+            raise EngineError(f"image {reference} was pulled, and is not there: is `docker image prune` running?")
+        return found
+
+    def create(self, name: str, config: Mapping[str, Any]) -> str:
+        """Make a container; one of the same name that a killed run left behind has to be removed before."""
+        with _calls(f"create container {name}"):
+            return str(self._client.create_container_from_config(dict(config), name=name)["Id"])
+
+    def start(self, container: str) -> None:
+        """Start a container, or let a paused one go on."""
+        with _calls("start the container"):
+            if self._client.inspect_container(container)["State"].get("Paused"):
+                self._client.unpause(container)
+            else:
+                self._client.start(container)
+
+    def stop(self, container: str, timeout: int) -> None:
+        """SIGTERM, and SIGKILL after `timeout` seconds."""
+        with _calls("stop the container"), suppress(docker.errors.NotFound):
+            self._client.stop(container, timeout=timeout)
+
+    def remove(self, container: str) -> None:
+        """Remove a container, running or not, with its anonymous volumes."""
+        with _calls("remove the container"), suppress(docker.errors.NotFound):
+            self._client.remove_container(container, v=True, force=True)
+
+    def set_restart(self, container: str, policy: str) -> None:
+        """Change the restart policy."""
+        with _calls("set the restart policy"):
+            self._client.update_container(container, restart_policy={"Name": policy})
+
+    def condition(self, container: str) -> Condition:
+        """How the container is doing now."""
+        with _calls("inspect the container"):
+            return condition(self._client.inspect_container(container))
+
+    def logs(self, container: str, lines: int) -> Sequence[str]:
+        """The last lines that it wrote; none where its log driver can't be read."""
+        try:
+            with _calls("read the container's log"):
+                text = self._client.logs(container, tail=lines)
+        except EngineError as error:
+            return [f"({error})"]
+        return [str(line) for line in text.decode(errors="replace").splitlines()]
+
+    def remove_image(self, image: str) -> None:
+        """Remove an image that nothing uses; one that is used, or gone, is left alone."""
+        with _calls("remove the image"):
+            try:
+                self._client.remove_image(image)
+            except docker.errors.APIError as error:
+                if error.status_code not in {404, 409}:
+                    raise
+
+
+class NoEngine:
+    """Stands in for an engine that is not installed yet, in check mode: nothing is there."""
+
+    def containers(self) -> list[Container]:
+        """None."""
+        return []
+
+    def image(self, reference: str) -> Image | None:
+        """None."""
+        return None

@@ -1,0 +1,197 @@
+"""What an item of `docker_app_list` may say: the one list from which the module's argument spec, its documentation and
+the messages about bad input come."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Spec = dict[str, dict[str, Any]]
+
+# What a container keeps of root's rights when everything else is dropped: what the entry points of the common images
+# (postgres, redis, mariadb, nginx, anything with gosu or setpriv) need to hand their data directory to an unprivileged
+# user, to become that user, and to stop it again. Docker's default has seven more.
+CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID")
+
+HEALTH: Spec = {
+    "path": {"type": "str", "default": "/", "description": "Path that answers when the app can take traffic."},
+    "host": {
+        "type": "str",
+        "default": "localhost",
+        "description": "Host header of the probe. Frameworks refuse names they don't know: give the public one.",
+    },
+    "status": {
+        "type": "list",
+        "elements": "int",
+        "default": [200],
+        "description": "Statuses that count as healthy. A redirect is not one of them unless it is listed.",
+    },
+    "interval": {
+        "type": "float",
+        "default": 0.2,
+        "description": "Seconds between two probes.",
+    },
+    "timeout": {
+        "type": "float",
+        "default": 60,
+        "description": "Seconds a new container has to become healthy before the release is given up.",
+    },
+    "request_timeout": {
+        "type": "float",
+        "default": 5,
+        "description": "Seconds a single probe may take.",
+    },
+    "successes": {
+        "type": "int",
+        "default": 2,
+        "description": "Good answers in a row that make a container healthy.",
+    },
+    "grace": {
+        "type": "float",
+        "default": 2,
+        "description": "Seconds a container without `port` has to stay up before it counts as started.",
+    },
+}
+
+LOG: Spec = {
+    "driver": {
+        "type": "str",
+        "default": "local",
+        "description": "Docker's log driver for the container.",
+    },
+    "max_size": {
+        "type": "str",
+        "default": "10m",
+        "description": "Size at which a log file is rotated; for the drivers `local` and `json-file`.",
+    },
+    "max_file": {
+        "type": "int",
+        "default": 5,
+        "description": "Number of log files kept; for the drivers `local` and `json-file`.",
+    },
+}
+
+APP: Spec = {
+    "name": {
+        "type": "str",
+        "required": True,
+        "description": "Names the app's containers and its state: a-z, 0-9 and inner hyphens, at most 40 characters.",
+    },
+    "image": {
+        "type": "str",
+        "description": "Image reference with a tag or digest, such as `ghcr.io/acme/shop-api:1.4.2`. "
+        "Needed unless `state: absent`.",
+    },
+    "state": {
+        "type": "str",
+        "choices": ["present", "absent"],
+        "default": "present",
+        "description": "`absent` removes the app's containers and what is remembered of it. Named volumes stay.",
+    },
+    "port": {
+        "type": "int",
+        "description": "Port on which the app listens inside its container. Leave it out for a worker.",
+    },
+    "bind": {
+        "type": "str",
+        "default": "127.0.0.1",
+        "description": "Loopback address that the container is published on.",
+    },
+    "host_ports": {
+        "type": "list",
+        "elements": "int",
+        "default": [],
+        "description": "Two ports on `bind` that the app's releases use in turn, in place of allocated ones. "
+        "One port means that the old release is stopped before the new one starts.",
+    },
+    "health": {
+        "type": "dict",
+        "options": HEALTH,
+        "default": {},
+        "description": "When a new container is healthy.",
+    },
+    "env": {
+        "type": "dict",
+        "default": {},
+        "description": "Environment of the container, names to text or numbers. Nothing else is added to it.",
+    },
+    "secrets": {
+        "type": "dict",
+        "default": {},
+        "no_log": True,
+        "description": "Environment too, but kept in a 0600 file of its own and out of every log and diff.",
+    },
+    "volumes": {
+        "type": "list",
+        "elements": "str",
+        "default": [],
+        "description": "`source:/path[:ro]`; the source is a named volume or an absolute path on the server.",
+    },
+    "command": {
+        "type": "list",
+        "elements": "str",
+        "default": [],
+        # Ansible would split a line at its commas; validate.py splits it into words.
+        "argument_type": "raw",
+        "description": "Replaces the image's command: a list, or a line that is split into words.",
+    },
+    "restart": {
+        "type": "str",
+        "choices": ["unless-stopped", "always", "on-failure", "no"],
+        "default": "unless-stopped",
+        "description": "Docker's restart policy for the live release.",
+    },
+    "init": {
+        "type": "bool",
+        "default": True,
+        "description": "Run a small init as process 1. `false` is for images with an init of their own, s6 for one.",
+    },
+    "cap_add": {
+        "type": "list",
+        "elements": "str",
+        "default": list(CAPABILITIES),
+        "description": "Capabilities the container has; all others are dropped. An empty list leaves none.",
+    },
+    "log": {"type": "dict", "options": LOG, "default": {}, "description": "Where the container's output goes."},
+    "stop_timeout": {
+        "type": "int",
+        "default": 30,
+        "description": "Seconds between SIGTERM and SIGKILL when a release is stopped.",
+    },
+    "drain": {
+        "type": "float",
+        "default": 30,
+        "description": "Seconds to wait at most for requests that the old release is still answering, before it stops.",
+    },
+    "upstream_file": {
+        "type": "str",
+        "default": "",
+        "description": "File for nginx that names the live release's address, one `server` line. Written at a switch.",
+    },
+}
+
+REGISTRY: Spec = {
+    "registry": {
+        "type": "str",
+        "required": True,
+        "description": "Host of the registry as it stands in image references, `ghcr.io` for instance.",
+    },
+    "username": {"type": "str", "required": True, "description": "User name, or what the registry takes for one."},
+    "password": {"type": "str", "required": True, "no_log": True, "description": "Password or token."},
+}
+
+_ANSIBLE_KEYS = ("type", "elements", "required", "choices", "no_log", "default")
+
+
+def argument_spec(spec: Spec) -> Spec:
+    """The spec as AnsibleModule takes it: no descriptions, and a dict of options gets its defaults by itself."""
+    found: Spec = {}
+    for key, field in spec.items():
+        found[key] = {name: field[name] for name in _ANSIBLE_KEYS if name in field}
+        if "argument_type" in field:
+            found[key] = {"type": field["argument_type"], "default": field["default"]}
+        if "options" in field:
+            found[key]["options"] = argument_spec(field["options"])
+            if field["type"] == "dict":
+                found[key].pop("default", None)
+                found[key]["apply_defaults"] = True
+    return found

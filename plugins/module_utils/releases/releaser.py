@@ -1,0 +1,466 @@
+"""Makes each app's containers what the list of apps asks for. The order of the steps is what keeps an app served.
+
+A release goes: remember it as `starting` - fetch the image - create and start the container on the port that is free -
+gate - `switching` - point nginx at it - `live` - drain - stop the one before it - prune. The state file is replaced
+between the steps, and never says more than what is true on the host, so that a run that is killed anywhere can be
+finished or undone by the next one (plan.damage).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container, Engine, EngineError, Image
+from ansible_collections.portside.vps.plugins.module_utils.releases import gate, plan, spec
+from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
+from ansible_collections.portside.vps.plugins.module_utils.releases.front import Front, FrontError
+from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock, NotHealthyError
+from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App, Health
+from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState, Release
+from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
+
+LOG_LINES = 50
+# Pulling is tried again after these pauses (seconds): registries and networks hiccup.
+PULL_PAUSES = (1.0, 3.0)
+
+
+class ReleaseError(Exception):
+    """A release could not be made; the one before it, if any, goes on serving."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What holds for all apps of the host."""
+
+    pool: range
+    keep: int = 5
+    credentials: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass
+class Outcome:
+    """What became of an app."""
+
+    name: str
+    action: str = "unchanged"
+    changed: bool = False
+    failed: bool = False
+    message: str = ""
+    reason: str = ""
+    release: int | None = None
+    image: str = ""
+    image_id: str = ""
+    digest: str = ""
+    container: str = ""
+    bind: str = ""
+    host_port: int | None = None
+    warnings: list[str] = field(default_factory=list)
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+
+    def show(self, release: Release | None) -> None:
+        """Take over what the app's live release is."""
+        if release is None:
+            return
+        self.release = release.number
+        self.image = release.image
+        self.image_id = release.image_id
+        self.digest = release.digest
+        self.container = release.container
+        self.host_port = release.host_port
+
+    def did(self, action: str) -> None:
+        """Something was changed, or would be in check mode."""
+        self.action = action
+        self.changed = True
+
+
+@dataclass
+class _Job:
+    """An app while it is being worked on."""
+
+    app: App
+    hash: str
+    state: AppState
+    containers: list[Container]
+    outcome: Outcome
+
+
+class Releaser:
+    """Goes through the apps, one after the other.
+
+    Args:
+        engine: runs the containers.
+        front: the proxy in front of them.
+        store: remembers.
+        settings: what holds for all apps.
+        clock: time.
+        ask: probes a container.
+        busy: tells whether something listens on an address and port.
+        today: the time of day for the state file.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        front: Front,
+        store: Store,
+        settings: Settings,
+        *,
+        clock: Clock,
+        ask: Callable[[str, int, Health], Answer],
+        busy: Callable[[str, int], bool],
+        today: Callable[[], str] = lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    ) -> None:
+        self._engine = engine
+        self._front = front
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._ask = ask
+        self._busy = busy
+        self._today = today
+
+    # ------------------------------------------------------------------ what the module calls
+
+    def run(self, apps: Sequence[App], declared: Sequence[App] = ()) -> list[Outcome]:
+        """Bring the apps to what is wanted; one that fails does not stop the others.
+
+        Args:
+            apps: those to work on.
+            declared: all of the list, where that is more: their named ports are not given away.
+        """
+        return self._each(apps, lambda job: self._settle(job, [*declared, *apps]), self._store.make_salt())
+
+    def predict(self, apps: Sequence[App], declared: Sequence[App] = ()) -> list[Outcome]:
+        """What `run` would do; nothing is changed."""
+        return self._each(apps, self._foresee, self._store.salt() or b"")
+
+    def orphans(self, apps: Iterable[App]) -> list[str]:
+        """Apps that are on the host and not in the list."""
+        declared = {app.name for app in apps}
+        return sorted(({item.app for item in self._engine.containers()} | {*self._store.names()}) - declared)
+
+    def _each(self, apps: Sequence[App], work: Callable[[_Job], None], salt: bytes) -> list[Outcome]:
+        """The outcomes in the order of the list. What goes is worked on first: it may free ports."""
+        containers = self._engine.containers()
+        done = {
+            app.name: self._guarded(app, work, salt, containers) for app in sorted(apps, key=lambda app: app.present)
+        }
+        return [done[app.name] for app in apps]
+
+    # ------------------------------------------------------------------ one app
+
+    def _guarded(self, app: App, work: Callable[[_Job], None], salt: bytes, containers: Sequence[Container]) -> Outcome:
+        outcome = Outcome(app.name, bind=app.bind)
+        try:
+            own = [item for item in containers if item.app == app.name]
+            state = self._store.load(app.name) or plan.adopted(app.name, own)
+            job = _Job(app, spec.fingerprint(app, salt), state, own, outcome)
+            outcome.show(state.live)
+            work(job)
+        except (ReleaseError, EngineError, FrontError, StoreError, NotHealthyError, OSError) as error:
+            outcome.action = "failed"
+            outcome.failed = True
+            outcome.message = str(error)
+        return outcome
+
+    def _foresee(self, job: _Job) -> None:
+        outcome, state = job.outcome, job.state
+        if not job.app.present:
+            if job.containers or state.releases or state.ports:
+                outcome.before = dict(state.live.spec) if state.live else {"containers": len(job.containers)}
+                outcome.did("removed")
+            return
+        damage = self._damage(job)
+        image = self._engine.image(job.app.image)
+        live = damage.finish or state.live
+        if damage.finish:
+            job.state = state.promoted(damage.finish.number)
+        decision = plan.decide(job.app, job.hash, job.state, job.containers, image.id if image else None)
+        if damage:
+            outcome.did("repaired")
+        if decision.action != plan.NOTHING:
+            outcome.did("started" if decision.action == plan.START else "deployed")
+            outcome.reason = decision.reason
+        if decision.action == plan.DEPLOY:
+            self._diff(job, live)
+            outcome.image = job.app.image
+
+    def _settle(self, job: _Job, apps: Sequence[App]) -> None:
+        if not job.app.present:
+            self._remove(job)
+            return
+        self._repair(job)
+        image = self._engine.image(job.app.image)
+        decision = plan.decide(job.app, job.hash, job.state, job.containers, image.id if image else None)
+        job.outcome.reason = decision.reason
+        if decision.action == plan.DEPLOY:
+            self._deploy(job, image, apps)
+        elif decision.action == plan.START:
+            self._start(job)
+        job.outcome.show(job.state.live)
+
+    def _damage(self, job: _Job) -> plan.Damage:
+        served = self._front.served(job.app.upstream_file) if job.app.upstream_file else None
+        return plan.damage(job.app, job.state, job.containers, served)
+
+    def _diff(self, job: _Job, live: Release | None) -> None:
+        old = self._store.secrets(job.app.name, live.number) if live else None
+        job.outcome.before, job.outcome.after = plan.diff(job.app, live, old)
+
+    # ------------------------------------------------------------------ repair
+
+    def _repair(self, job: _Job) -> None:
+        """Finish or undo what an earlier run left half done."""
+        damage = self._damage(job)
+        if not damage:
+            return
+        job.outcome.did("repaired")
+        if damage.finish:
+            self._switch(job, damage.finish)
+        elif damage.abandon:
+            self._give_up(job, damage.abandon, "the run that made it was interrupted")
+        elif damage.repoint and job.state.live:
+            self._point(job, job.state.live)
+        for container in damage.strays:
+            self._engine.remove(container.id)
+        job.containers = self._own(job)
+        retired = {release.number for release in job.state.releases if release.state == states.RETIRED}
+        self._retire(job, [item for item in job.containers if item.up and item.release in retired])
+        job.containers = self._own(job)
+
+    def _give_up(self, job: _Job, release: Release, why: str) -> None:
+        """Undo a release that does not serve: the one before it runs, nginx points at it, the new container is gone."""
+        live = job.state.live
+        if job.state.switching and live and not job.app.recreates:
+            self._revive(job, live)
+            self._point(job, live)
+        for container in job.containers:
+            if container.release == release.number:
+                self._engine.remove(container.id)
+        if live:
+            self._revive(job, live)
+        self._store.drop_secrets(job.app.name, release.number)
+        failed = replace(release, state=states.FAILED, note=why)
+        self._remember(job, replace(job.state.with_release(failed), switching=False))
+
+    def _revive(self, job: _Job, live: Release) -> None:
+        """Have the live release's container run, if it is there."""
+        for container in job.containers:
+            if container.release == live.number and not container.up:
+                self._engine.start(container.id)
+
+    # ------------------------------------------------------------------ the steps of a release
+
+    def _start(self, job: _Job) -> None:
+        """Start the live container again; a release of its own it is not."""
+        live = job.state.live
+        container = next(item for item in job.containers if live and item.release == live.number)
+        job.outcome.did("started")
+        if container.status != "restarting":
+            self._engine.start(container.id)
+        self._gate(job, container.id, container.name, live.host_port if live else None)
+
+    def _deploy(self, job: _Job, image: Image | None, apps: Sequence[App]) -> None:
+        app, before = job.app, job.state.live
+        self._diff(job, before)
+        if spec.floating(app.image):
+            job.outcome.warnings.append(
+                f"app `{app.name}`: image {app.image} has no fixed tag: what runs depends on when it was fetched"
+            )
+        image = image or self._pull(app)
+        state = self._allocate(job, apps)
+        release = Release(
+            number=state.next_release,
+            state=states.STARTING,
+            hash=job.hash,
+            image=app.image,
+            image_id=image.id,
+            digest=_digest(app.image, image),
+            container=spec.container_name(app.name, state.next_release),
+            host_port=plan.next_port(app, state),
+            created=self._today(),
+            spec=spec.recorded(app),
+        )
+        self._store.save_secrets(app.name, release.number, app.secrets)
+        self._remember(job, state.with_release(release))
+        job.outcome.did("deployed")
+        try:
+            self._bring_up(job, release)
+            self._switch(job, release)
+        except (ReleaseError, EngineError, FrontError, NotHealthyError, OSError) as error:
+            self._fall_back(job, release, str(error).splitlines()[0])
+            raise
+        self._prune(job)
+
+    def _bring_up(self, job: _Job, release: Release) -> None:
+        """The new container runs and has passed its gate."""
+        app = job.app
+        config = spec.container_config(app, app.image, release.number, release.hash, release.host_port)
+        container = self._engine.create(release.container, config)
+        if app.recreates:
+            self._stop_others(job)
+        try:
+            self._engine.start(container)
+        except EngineError as error:
+            raise ReleaseError(self._told(job, release, f"its container could not be started: {error}", ())) from error
+        self._gate(job, container, release.container, release.host_port)
+        self._engine.set_restart(container, app.restart)
+
+    def _gate(self, job: _Job, container: str, name: str, host_port: int | None) -> None:
+        try:
+            gate.wait_healthy(job.app, host_port, lambda: self._engine.condition(container), self._ask, self._clock)
+        except NotHealthyError as error:
+            lines = self._engine.logs(container, LOG_LINES)
+            release = job.state.starting or job.state.live
+            raise NotHealthyError(self._told(job, release, str(error), lines, name)) from error
+
+    def _switch(self, job: _Job, release: Release) -> None:
+        """Traffic goes to this release from now on, and the one before it is stopped when it has answered the rest."""
+        if job.app.upstream_file and release.host_port:
+            self._point(job, release, done=lambda: job.state.promoted(release.number))
+        else:
+            self._remember(job, job.state.promoted(release.number))
+        self._retire(job, [item for item in self._own(job) if item.up and item.release != release.number])
+
+    def _point(self, job: _Job, release: Release, done: Callable[[], AppState] | None = None) -> None:
+        self._remember(job, replace(job.state, switching=True, upstream_file=job.app.upstream_file))
+        self._front.point(job.app.upstream_file, plan.upstream(job.app, release))
+        after = done() if done else job.state
+        self._remember(job, replace(after, switching=False))
+
+    def _retire(self, job: _Job, containers: Iterable[Container]) -> None:
+        """Let the containers answer what they have begun, then stop them for good."""
+        old = list(containers)
+        if not old:
+            return
+        if job.app.upstream_file and not self._front.drain(job.app.drain):
+            job.outcome.warnings.append(
+                f"app `{job.app.name}`: the old release still had open requests after {job.app.drain:g} s of draining"
+            )
+        for container in old:
+            # Under `always`, or `on-failure`, the next start of the engine would bring it back.
+            self._engine.set_restart(container.id, "no")
+            self._engine.stop(container.id, job.app.stop_timeout)
+
+    def _stop_others(self, job: _Job) -> None:
+        """With one port only: the old release leaves before the new one comes."""
+        for container in job.containers:
+            if container.up:
+                self._engine.stop(container.id, job.app.stop_timeout)
+
+    def _fall_back(self, job: _Job, release: Release, why: str) -> None:
+        """Undo a release that did not come to serve."""
+        live = job.state.live
+        if live and live.number == release.number:
+            return  # it serves: what failed came after the switch, and the next run repairs it
+        job.containers = self._own(job)
+        # Where it was the switch that failed, nginx was put back by `point` itself.
+        job.state = replace(job.state, switching=False)
+        self._give_up(job, release, why)
+
+    def _prune(self, job: _Job) -> None:
+        """Remove what is older than the releases that are kept, and the images that only those needed."""
+        gone = states.superfluous(job.state, self._settings.keep)
+        if not gone:
+            return
+        for container in self._own(job):
+            if container.release in gone:
+                self._engine.remove(container.id)
+        images = {release.image_id for release in job.state.releases if release.number in gone}
+        self._remember(job, job.state.without(gone))
+        for number in gone:
+            self._store.drop_secrets(job.app.name, number)
+        self._drop_images(images)
+
+    def _drop_images(self, images: set[str]) -> None:
+        for name in self._store.names():
+            state = self._store.load(name)
+            images -= {release.image_id for release in state.releases} if state else set()
+        for image in sorted(images):
+            self._engine.remove_image(image)
+
+    def _remove(self, job: _Job) -> None:
+        """All that there is of an app, except its named volumes."""
+        state = job.state
+        if not (job.containers or state.releases or state.ports):
+            job.outcome.show(None)
+            return
+        job.outcome.did("removed")
+        job.outcome.before = dict(state.live.spec) if state.live else {}
+        for container in sorted(job.containers, key=lambda item: item.up):
+            if container.up:
+                self._engine.stop(container.id, job.app.stop_timeout)
+            self._engine.remove(container.id)
+        if state.upstream_file:
+            self._front.withdraw(state.upstream_file)
+        self._store.forget(job.app.name)
+        self._drop_images({release.image_id for release in state.releases if release.image_id})
+
+    # ------------------------------------------------------------------ small things
+
+    def _own(self, job: _Job) -> list[Container]:
+        return [item for item in self._engine.containers() if item.app == job.app.name]
+
+    def _remember(self, job: _Job, state: AppState) -> None:
+        self._store.save(state)
+        job.state = state
+
+    def _pull(self, app: App) -> Image:
+        credentials = self._settings.credentials.get(spec.registry_of(app.image))
+        for pause in PULL_PAUSES:
+            try:
+                return self._engine.pull(app.image, credentials)
+            except EngineError as error:
+                if not getattr(error, "passing", True):
+                    raise
+                self._clock.sleep(pause)
+        return self._engine.pull(app.image, credentials)
+
+    def _allocate(self, job: _Job, apps: Sequence[App]) -> AppState:
+        app, state = job.app, job.state
+        others = {port for other in apps if other.name != app.name for port in other.host_ports}
+        for name in self._store.names():
+            other = self._store.load(name) if name != app.name else None
+            others |= {*other.ports} if other else set()
+        live = state.live.host_port if state.live else None
+        candidates = [] if app.port is None or app.host_ports else [port for port in state.ports if port != live]
+        busy = {port for port in candidates if self._busy(app.bind, port)}
+        try:
+            free = (port for port in self._settings.pool if not self._busy(app.bind, port))
+            state = plan.allocate(app, state, free, others, busy)
+        except plan.PortsExhaustedError as error:
+            raise ReleaseError(str(error)) from error
+        port = plan.next_port(app, state)
+        if port and port != live and self._busy(app.bind, port):
+            raise ReleaseError(
+                f"{app.bind}:{port} is taken by something else on the server (`ss -ltnp` shows by what): stop that, "
+                "or give other `host_ports`"
+            )
+        return state
+
+    @staticmethod
+    def _told(job: _Job, release: Release | None, what: str, lines: Sequence[str], container: str = "") -> str:
+        """The message about a container that did not come to serve."""
+        number = release.number if release else "?"
+        text = f"release {number} ({job.app.image}) did not become healthy: {what}"
+        if job.state.live and release and job.state.live.number != release.number:
+            text += f". Release {job.state.live.number} goes on serving"
+        if lines:
+            text += f"\nLast lines of {container}:\n" + "\n".join(f"  {line}" for line in lines)
+        elif container:
+            text += f"\n{container} wrote nothing"
+        return text
+
+
+def _digest(reference: str, image: Image) -> str:
+    """The digest under which a registry knows the image; empty for one that was never in a registry."""
+    repository = reference.partition("@")[0]
+    host, slash, rest = repository.rpartition("/")
+    repository = f"{host}{slash}{rest.partition(':')[0]}"
+    same = [digest for digest in image.digests if digest.partition("@")[0].endswith(repository)]
+    return (same or [*image.digests, ""])[0].partition("@")[2]

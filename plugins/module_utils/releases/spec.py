@@ -1,0 +1,202 @@
+"""An app as it is wanted, and the release that it asks for."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.portside.vps.plugins.module_utils.releases.options import CAPABILITIES
+
+DOCKER_HUB = "docker.io"
+# Labels by which the engine's containers are known.
+LABEL_APP = "portside.app"
+LABEL_RELEASE = "portside.release"
+LABEL_HASH = "portside.hash"
+
+# What of an app is part of a release: a change of any of these starts a new container. The rest (how a release is
+# gated, drained and pointed at) may change without one.
+RELEASE_KEYS = (
+    "image",
+    "port",
+    "bind",
+    "env",
+    "secrets",
+    "volumes",
+    "command",
+    "restart",
+    "init",
+    "cap_add",
+    "log",
+    "stop_timeout",
+)
+
+
+@dataclass(frozen=True)
+class Health:
+    """When a container is healthy; times in seconds."""
+
+    path: str = "/"
+    host: str = "localhost"
+    status: tuple[int, ...] = (200,)
+    interval: float = 0.2
+    timeout: float = 60.0
+    request_timeout: float = 5.0
+    successes: int = 2
+    grace: float = 2.0
+
+
+@dataclass(frozen=True)
+class App:
+    """One item of the list of apps, checked and completed."""
+
+    name: str
+    image: str
+    present: bool = True
+    port: int | None = None
+    bind: str = "127.0.0.1"
+    host_ports: tuple[int, ...] = ()
+    health: Health = field(default_factory=Health)
+    env: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    volumes: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    restart: str = "unless-stopped"
+    init: bool = True
+    cap_add: tuple[str, ...] = CAPABILITIES
+    log: Mapping[str, str] = field(default_factory=dict)
+    stop_timeout: int = 30
+    drain: float = 30.0
+    upstream_file: str = ""
+
+    @property
+    def recreates(self) -> bool:
+        """Whether the old release has to stop before the new one can start."""
+        return len(self.host_ports) == 1
+
+
+def _log(options: Mapping[str, Any]) -> dict[str, str]:
+    """Driver and options as Docker takes them; only the drivers that write files know of rotation."""
+    log = {"driver": str(options["driver"])}
+    if log["driver"] in {"local", "json-file"}:
+        log |= {"max-size": str(options["max_size"]), "max-file": str(options["max_file"])}
+    return log
+
+
+def app(options: Mapping[str, Any]) -> App:
+    """The app that `validate.apps` found good."""
+    health = {**options["health"], "status": tuple(options["health"]["status"])}
+    return App(
+        name=options["name"],
+        image=options["image"] or "",
+        present=options["state"] == "present",
+        port=options["port"],
+        bind=options["bind"],
+        host_ports=tuple(options["host_ports"]),
+        health=Health(**health),
+        env=dict(options["env"]),
+        secrets=dict(options["secrets"]),
+        volumes=tuple(options["volumes"]),
+        command=tuple(options["command"]),
+        restart=options["restart"],
+        init=options["init"],
+        cap_add=tuple(sorted({name.removeprefix("CAP_") for name in options["cap_add"]})),
+        log=_log(options["log"]),
+        stop_timeout=options["stop_timeout"],
+        drain=options["drain"],
+        upstream_file=options["upstream_file"],
+    )
+
+
+def recorded(app: App) -> dict[str, Any]:
+    """The part of an app that makes a release, as its state file shows it: of the secrets only the names."""
+    found: dict[str, Any] = {}
+    for key in RELEASE_KEYS:
+        value = getattr(app, key)
+        if key == "secrets":
+            value = sorted(value)
+        found[key] = list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
+    return found
+
+
+def fingerprint(app: App, salt: bytes) -> str:
+    """The hash of everything that makes a release, secrets included.
+
+    It is keyed with a random salt of the host, because it stands in a container label: nobody shall be able to try
+    guesses for a short secret against it.
+    """
+    whole = {**recorded(app), "secrets": dict(app.secrets)}
+    text = json.dumps(whole, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hmac.new(salt, text.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The options in which two recorded specs differ; a changed secret of the same name is not among them."""
+    return sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
+
+
+def registry_of(image: str) -> str:
+    """The registry host of an image reference; Docker Hub where it names none.
+
+    The rule is Docker's own: the first part is a host if it has a dot or a colon, or is `localhost`
+    (github.com/distribution/reference, normalize.go).
+    """
+    first, slash, _ = image.partition("/")
+    if not slash or not ("." in first or ":" in first or first == "localhost"):
+        return DOCKER_HUB
+    return DOCKER_HUB if first in {"index.docker.io", "registry-1.docker.io"} else first
+
+
+def floating(image: str) -> bool:
+    """Whether the reference names whatever is newest: no tag, or `latest`, and no digest."""
+    if "@" in image:
+        return False
+    _, colon, tag = image.rpartition("/")[2].partition(":")
+    return not colon or tag == "latest"
+
+
+def container_name(app: str, release: int) -> str:
+    """What the container of a release is called."""
+    return f"{app}-r{release}"
+
+
+def container_config(app: App, image: str, release: int, digest: str, host_port: int | None) -> dict[str, Any]:
+    """The body of the Engine API's POST /containers/create.
+
+    The whole environment is what the app declares: neither the daemon's, the client's nor this process's proxy
+    variables get in. The restart policy is `no` until the release has passed its gate, so that a container that exits
+    is seen to exit, and a reboot in the middle of a release brings back the old one alone.
+
+    Args:
+        app: what is wanted.
+        image: reference or ID that the container is created from.
+        release: its number.
+        digest: the release's hash, for the label.
+        host_port: the port on `app.bind` that it is published on; None for a worker.
+    """
+    driver = {key: value for key, value in app.log.items() if key != "driver"}
+    host: dict[str, Any] = {
+        "RestartPolicy": {"Name": "no"},
+        "Init": app.init,
+        "CapDrop": ["ALL"],
+        "CapAdd": list(app.cap_add),
+        "SecurityOpt": ["no-new-privileges"],
+        "Binds": list(app.volumes),
+        "LogConfig": {"Type": app.log.get("driver", "local"), "Config": driver},
+    }
+    config: dict[str, Any] = {
+        "Image": image,
+        "Env": [f"{key}={value}" for key, value in sorted({**app.env, **app.secrets}.items())],
+        "Labels": {LABEL_APP: app.name, LABEL_RELEASE: str(release), LABEL_HASH: digest},
+        "StopTimeout": app.stop_timeout,
+        "HostConfig": host,
+    }
+    if app.command:
+        config["Cmd"] = list(app.command)
+    if app.port is not None and host_port is not None:
+        config["ExposedPorts"] = {f"{app.port}/tcp": {}}
+        host["PortBindings"] = {f"{app.port}/tcp": [{"HostIp": app.bind, "HostPort": str(host_port)}]}
+    return config

@@ -1,0 +1,122 @@
+"""What is remembered of an app: its ports and its releases, in a file that a person can read.
+
+`/var/lib/portside/apps/<name>/state.json` is replaced as a whole at every step of a release, so that a run that is
+killed leaves either the step before or the step after. Secrets stand beside it, in `secrets/r<number>.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+SCHEMA = 1
+
+# A release is `starting` from the moment it has a number until it serves, then `live`, then `retired`; or `failed`.
+STARTING, LIVE, RETIRED, FAILED = "starting", "live", "retired", "failed"
+
+
+class StateError(ValueError):
+    """A state file can't be understood."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release of an app."""
+
+    number: int
+    state: str
+    hash: str
+    image: str
+    image_id: str
+    digest: str
+    container: str
+    host_port: int | None
+    created: str
+    spec: Mapping[str, Any]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class AppState:
+    """All that is remembered of an app.
+
+    `switching` is true while nginx may or may not have taken the upstream file as it stands.
+    """
+
+    app: str
+    ports: tuple[int, ...] = ()
+    next_release: int = 1
+    switching: bool = False
+    upstream_file: str = ""
+    releases: tuple[Release, ...] = ()
+
+    @property
+    def live(self) -> Release | None:
+        """The release that serves."""
+        return next((release for release in self.releases if release.state == LIVE), None)
+
+    @property
+    def starting(self) -> Release | None:
+        """The release that a run is, or was, about to put in place."""
+        return next((release for release in self.releases if release.state == STARTING), None)
+
+    def release(self, number: int) -> Release | None:
+        """The release with that number."""
+        return next((release for release in self.releases if release.number == number), None)
+
+    def with_release(self, release: Release) -> AppState:
+        """The state with this release in the place of the one that has its number."""
+        others = [other for other in self.releases if other.number != release.number]
+        ordered = tuple(sorted([*others, release], key=lambda item: item.number))
+        return replace(self, releases=ordered, next_release=max(self.next_release, release.number + 1))
+
+    def without(self, numbers: Iterable[int]) -> AppState:
+        """The state without the releases with these numbers."""
+        gone = set(numbers)
+        return replace(self, releases=tuple(release for release in self.releases if release.number not in gone))
+
+    def promoted(self, number: int) -> AppState:
+        """The state in which that release is live and the one before it retired."""
+        return replace(
+            self,
+            releases=tuple(
+                replace(release, state=LIVE, note="")
+                if release.number == number
+                else replace(release, state=RETIRED)
+                if release.state == LIVE
+                else release
+                for release in self.releases
+            ),
+        )
+
+
+def superfluous(state: AppState, keep: int) -> list[int]:
+    """Numbers of the releases beyond the newest `keep`; the live and a starting one always stay."""
+    done = [release for release in state.releases if release.state in {RETIRED, FAILED}]
+    room = max(keep - (len(state.releases) - len(done)), 0)
+    return [release.number for release in sorted(done, key=lambda item: -item.number)[room:]]
+
+
+def to_json(state: AppState) -> str:
+    """The text of the state file; newest release first."""
+    whole = {"schema": SCHEMA, **asdict(state)}
+    whole["releases"] = [asdict(release) for release in reversed(state.releases)]
+    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+
+
+def from_json(text: str) -> AppState:
+    """The state that a file holds.
+
+    Raises:
+        StateError: the file is not one that this version can read.
+    """
+    try:
+        whole = json.loads(text)
+        if whole.pop("schema") != SCHEMA:
+            raise StateError("it was written by another version of Portside")
+        releases = sorted((Release(**release) for release in whole.pop("releases")), key=lambda item: item.number)
+        return AppState(**{**whole, "ports": tuple(whole["ports"]), "releases": tuple(releases)})
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StateError(str(error)) from error

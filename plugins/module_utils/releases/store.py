@@ -1,0 +1,132 @@
+"""The state directory: one directory for each app, readable by root alone, changed by one run at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
+from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
+from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState
+
+
+class StoreError(Exception):
+    """The state directory can't be used; the message says which file and what to do."""
+
+
+class Store:
+    """Reads and writes what is remembered of the apps.
+
+    Args:
+        root: the directory, `/var/lib/portside/apps` for instance. Made when something is first written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def names(self) -> list[str]:
+        """The apps of which something is remembered."""
+        return sorted(path.parent.name for path in self.root.glob("*/state.json"))
+
+    def load(self, app: str) -> AppState | None:
+        """What is remembered of the app, or None.
+
+        Raises:
+            StoreError: its file can't be understood.
+        """
+        path = self.root / app / "state.json"
+        text = read_text(path)
+        if text is None:
+            return None
+        try:
+            return states.from_json(text)
+        except states.StateError as error:
+            raise StoreError(
+                f"{path} can't be read ({error}): move it aside and run again; the running container is then taken over"
+            ) from error
+
+    def save(self, state: AppState) -> None:
+        """Replace what is remembered of the app."""
+        directory = self._directory(self.root / state.app)
+        write_atomic(directory / "state.json", states.to_json(state), mode=0o600)
+
+    def secrets(self, app: str, release: int) -> dict[str, str] | None:
+        """The secrets of a release, or None where they are not known."""
+        text = read_text(self._secrets_file(app, release))
+        return None if text is None else dict(json.loads(text))
+
+    def save_secrets(self, app: str, release: int, values: Mapping[str, str]) -> None:
+        """Keep the secrets of a release, for a rollback to it."""
+        path = self._secrets_file(app, release)
+        self._directory(path.parent.parent)
+        self._directory(path.parent)
+        write_atomic(path, json.dumps(dict(values), indent=2, ensure_ascii=False) + "\n", mode=0o600)
+
+    def drop_secrets(self, app: str, release: int) -> None:
+        """Forget the secrets of a release."""
+        self._secrets_file(app, release).unlink(missing_ok=True)
+
+    def forget(self, app: str) -> None:
+        """Remove all that is remembered of an app."""
+        shutil.rmtree(self.root / app, ignore_errors=True)
+
+    def salt(self) -> bytes | None:
+        """The host's random key for hashes, or None before anything was written."""
+        text = read_text(self.root / ".salt")
+        return bytes.fromhex(text.strip()) if text else None
+
+    def make_salt(self) -> bytes:
+        """The host's random key, made if there is none yet."""
+        found = self.salt()
+        if found is None:
+            found = secrets.token_bytes(32)
+            write_atomic(self._directory(self.root) / ".salt", found.hex() + "\n", mode=0o600)
+        return found
+
+    @contextmanager
+    def lock(self, patience: float) -> Iterator[None]:
+        """Hold the directory for one run. The kernel lets go of the lock when the process ends, however it ends.
+
+        Args:
+            patience: seconds to wait for another run.
+
+        Raises:
+            StoreError: another run still holds it.
+        """
+        path = self._directory(self.root) / ".lock"
+        deadline = time.monotonic() + patience
+        with path.open("a+", encoding="utf-8") as handle:
+            os.chmod(path, 0o600)
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= deadline:
+                        holder = path.read_text(encoding="utf-8").strip() or "unknown"
+                        raise StoreError(
+                            f"another release has been running on this host for more than {patience:g} s "
+                            f"({holder}): wait for it, then run again"
+                        ) from None
+                    time.sleep(0.2)
+            handle.truncate(0)
+            handle.write(f"pid {os.getpid()} since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n")
+            handle.flush()
+            yield
+
+    def _secrets_file(self, app: str, release: int) -> Path:
+        return self.root / app / "secrets" / f"r{release}.json"
+
+    def _directory(self, path: Path) -> Path:
+        if not path.is_dir():
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, exist_ok=True)
+            path.mkdir(mode=0o700, exist_ok=True)
+        return path

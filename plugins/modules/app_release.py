@@ -1,0 +1,441 @@
+#!/usr/bin/python
+"""Ansible module: the releases of all apps of a host."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: app_release
+short_description: Releases of containerised apps, gated by health
+version_added: 0.1.0
+description:
+  - Makes the containers of all apps of a host what the list asks for, in one call.
+  - An app whose declaration is unchanged and whose container runs is left alone.
+  - Otherwise a new container starts on the app's free loopback port. When it answers as it should, nginx is pointed at
+    it, the requests that are still with the old container are waited for, and the old container is stopped.
+  - A release that does not get healthy is removed again, and the one before it goes on serving; the other apps of the
+    list are still worked on, and the module fails at the end.
+  - What a run that was killed left half done is finished or undone first.
+  - Needs the package C(python3-docker) on the host.
+options:
+  apps:
+    description: The apps. All of them are checked before anything is changed.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: >-
+          Names the app's containers and its state: a-z, 0-9 and inner hyphens, at most 40 characters.
+        type: str
+        required: true
+      image:
+        description: >-
+          Image reference with a tag or digest, such as `ghcr.io/acme/shop-api:1.4.2`. Needed unless `state: absent`.
+        type: str
+      state:
+        description: >-
+          `absent` removes the app's containers and what is remembered of it. Named volumes stay.
+        type: str
+        choices: [present, absent]
+        default: present
+      port:
+        description: >-
+          Port on which the app listens inside its container. Leave it out for a worker.
+        type: int
+      bind:
+        description: >-
+          Loopback address that the container is published on.
+        type: str
+        default: 127.0.0.1
+      host_ports:
+        description: >-
+          Two ports on `bind` that the app's releases use in turn, in place of allocated ones. One port means that the
+          old release is stopped before the new one starts.
+        type: list
+        elements: int
+        default: []
+      health:
+        description: >-
+          When a new container is healthy.
+        type: dict
+        suboptions:
+          path:
+            description: >-
+              Path that answers when the app can take traffic.
+            type: str
+            default: /
+          host:
+            description: >-
+              Host header of the probe. Frameworks refuse names they don't know: give the public one.
+            type: str
+            default: localhost
+          status:
+            description: >-
+              Statuses that count as healthy. A redirect is not one of them unless it is listed.
+            type: list
+            elements: int
+            default: [200]
+          interval:
+            description: >-
+              Seconds between two probes.
+            type: float
+            default: 0.2
+          timeout:
+            description: >-
+              Seconds a new container has to become healthy before the release is given up.
+            type: float
+            default: 60
+          request_timeout:
+            description: >-
+              Seconds a single probe may take.
+            type: float
+            default: 5
+          successes:
+            description: >-
+              Good answers in a row that make a container healthy.
+            type: int
+            default: 2
+          grace:
+            description: >-
+              Seconds a container without `port` has to stay up before it counts as started.
+            type: float
+            default: 2
+      env:
+        description: >-
+          Environment of the container, names to text or numbers. Nothing else is added to it.
+        type: dict
+        default: {}
+      secrets:
+        description: >-
+          Environment too, but kept in a 0600 file of its own and out of every log and diff.
+        type: dict
+        default: {}
+      volumes:
+        description: >-
+          `source:/path[:ro]`; the source is a named volume or an absolute path on the server.
+        type: list
+        elements: str
+        default: []
+      command:
+        description: >-
+          Replaces the image's command: a list, or a line that is split into words.
+        type: raw
+        default: []
+      restart:
+        description: >-
+          Docker's restart policy for the live release.
+        type: str
+        choices: [unless-stopped, always, on-failure, "no"]
+        default: unless-stopped
+      init:
+        description: >-
+          Run a small init as process 1. `false` is for images with an init of their own, s6 for one.
+        type: bool
+        default: true
+      cap_add:
+        description: >-
+          Capabilities the container has; all others are dropped. An empty list leaves none.
+        type: list
+        elements: str
+        default: [CHOWN, DAC_OVERRIDE, FOWNER, KILL, NET_BIND_SERVICE, SETGID, SETUID]
+      log:
+        description: >-
+          Where the container's output goes.
+        type: dict
+        suboptions:
+          driver:
+            description: >-
+              Docker's log driver for the container.
+            type: str
+            default: local
+          max_size:
+            description: >-
+              Size at which a log file is rotated; for the drivers `local` and `json-file`.
+            type: str
+            default: 10m
+          max_file:
+            description: >-
+              Number of log files kept; for the drivers `local` and `json-file`.
+            type: int
+            default: 5
+      stop_timeout:
+        description: >-
+          Seconds between SIGTERM and SIGKILL when a release is stopped.
+        type: int
+        default: 30
+      drain:
+        description: >-
+          Seconds to wait at most for requests that the old release is still answering, before it stops.
+        type: float
+        default: 30
+      upstream_file:
+        description: >-
+          File for nginx that names the live release's address, one `server` line. Written at a switch.
+        type: str
+        default: ""
+  only:
+    description: Names of the apps to work on; the others of the list are left as they are. Empty means all.
+    type: list
+    elements: str
+    default: []
+  state_dir:
+    description: Where the state of each app is kept, readable by root alone.
+    type: path
+    default: /var/lib/portside/apps
+  port_range:
+    description: First and last of the ports that are given to apps without O(apps[].host_ports).
+    type: str
+    default: 18000-18999
+  keep:
+    description: How many releases of an app are remembered, with the live one. Older containers and images are removed.
+    type: int
+    default: 5
+  check_command:
+    description: Command, as a list, that checks the proxy's configuration before it is reloaded.
+    type: list
+    elements: str
+    default: []
+  reload_command:
+    description: Command, as a list, that makes the proxy read its configuration.
+    type: list
+    elements: str
+    default: []
+  registries:
+    description: Logins for pulling images. They are handed to Docker with the pull and stored nowhere.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      registry:
+        description: >-
+          Host of the registry as it stands in image references, `ghcr.io` for instance.
+        type: str
+        required: true
+      username:
+        description: >-
+          User name, or what the registry takes for one.
+        type: str
+        required: true
+      password:
+        description: >-
+          Password or token.
+        type: str
+        required: true
+  purge:
+    description: Remove apps that are on the host and not in the list.
+    type: bool
+    default: false
+  lock_timeout:
+    description: Seconds to wait for another run on the same host.
+    type: int
+    default: 300
+attributes:
+  check_mode: {support: full, description: Predicts releases, also on a host without Docker.}
+  diff_mode: {support: full, description: Shows the declaration before and after. Of secrets it shows names only.}
+author: [The Portside authors]
+"""
+
+EXAMPLES = r"""
+- name: The shop runs
+  portside.vps.app_release:
+    apps:
+      - name: shop-api
+        image: ghcr.io/acme/shop-api:1.4.2
+        port: 8000
+        health: {path: /health, host: api.example.com}
+        env: {LOG_LEVEL: info}
+        secrets:
+          STRIPE_WEBHOOK_SECRET: "{{ vault_stripe_webhook_secret }}"
+        upstream_file: /etc/nginx/upstreams/shop-api.conf
+      - name: shop-worker
+        image: ghcr.io/acme/shop-api:1.4.2
+        command: [python, -m, shop.worker]
+    check_command: [nginx, -t]
+    reload_command: [systemctl, reload, nginx]
+"""
+
+RETURN = r"""
+apps:
+  description: What became of each app, in the order of the list.
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    name: {description: The app., type: str}
+    action:
+      description: V(unchanged), V(deployed), V(started), V(repaired), V(removed) or V(failed).
+      type: str
+    changed: {description: Whether anything was changed for this app., type: bool}
+    reason: {description: Why., type: str}
+    message: {description: What went wrong., type: str}
+    release: {description: Number of the live release., type: int}
+    image: {description: Image reference of the live release., type: str}
+    image_id: {description: ID of its image on this host., type: str}
+    digest: {description: Digest under which a registry knows the image; empty for one made on the host., type: str}
+    container: {description: Name of its container., type: str}
+    bind: {description: Address that it is published on., type: str}
+    host_port: {description: Port that it is published on; none for a worker., type: int}
+orphans:
+  description: Apps that are on the host and not in the list; removed with O(purge).
+  type: list
+  elements: str
+  returned: always
+"""
+
+import json
+import socket
+import time
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.portside.vps.plugins.module_utils.engine.base import EngineUnavailableError
+from ansible_collections.portside.vps.plugins.module_utils.engine.docker_sdk import DockerEngine, NoEngine
+from ansible_collections.portside.vps.plugins.module_utils.releases import gate, options, spec, validate
+from ansible_collections.portside.vps.plugins.module_utils.releases.front import HostFront
+from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Clock
+from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Outcome, Releaser, Settings
+from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
+from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "apps": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": options.argument_spec(options.APP),
+    },
+    "only": {"type": "list", "elements": "str", "default": []},
+    "state_dir": {"type": "path", "default": "/var/lib/portside/apps"},
+    "port_range": {"type": "str", "default": "18000-18999"},
+    "keep": {"type": "int", "default": 5},
+    "check_command": {"type": "list", "elements": "str", "default": []},
+    "reload_command": {"type": "list", "elements": "str", "default": []},
+    "registries": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": options.argument_spec(options.REGISTRY),
+    },
+    "purge": {"type": "bool", "default": False},
+    "lock_timeout": {"type": "int", "default": 300},
+}
+
+
+def _busy(address: str, port: int) -> bool:
+    """Whether something listens there."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return True
+    return False
+
+
+def _engine(check_mode: bool) -> Any:
+    """The host's Docker; in check mode nothing, where the packages are not there yet."""
+    try:
+        return DockerEngine()
+    except EngineUnavailableError:
+        if check_mode:
+            return NoEngine()
+        raise
+
+
+def _work(params: dict[str, Any], check_mode: bool) -> tuple[list[Outcome], list[str]]:
+    apps = [spec.app(item) for item in validate.apps(params["apps"])]
+    strangers = validate.strangers(params["only"], [app.name for app in apps])
+    if strangers:
+        raise validate.InvalidInputError("\n".join(strangers))
+    settings = Settings(
+        pool=validate.port_range(params["port_range"]),
+        keep=max(params["keep"], 1),
+        credentials=validate.registries(params["registries"]),
+    )
+    clock = Clock(time.monotonic, time.sleep)
+    store = Store(Path(params["state_dir"]))
+    releaser = Releaser(
+        _engine(check_mode),
+        HostFront(params["check_command"], params["reload_command"], clock),
+        store,
+        settings,
+        clock=clock,
+        ask=gate.probe,
+        busy=_busy,
+    )
+    with nullcontext() if check_mode else store.lock(params["lock_timeout"]):
+        orphans = [] if params["only"] else releaser.orphans(apps)
+        gone = [App(name, image="", present=False) for name in orphans] if params["purge"] else []
+        chosen = [app for app in apps if not params["only"] or app.name in params["only"]]
+        work = releaser.predict if check_mode else releaser.run
+        return work([*chosen, *gone], apps), orphans
+
+
+def _pretty(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n" if value else ""
+
+
+def _result(outcomes: list[Outcome], orphans: list[str]) -> dict[str, Any]:
+    shown = []
+    diffs = []
+    for outcome in outcomes:
+        item = asdict(outcome)
+        before, after, _ = item.pop("before"), item.pop("after"), item.pop("warnings")
+        shown.append(item)
+        if before != after:
+            header = f"app {outcome.name}"
+            diffs.append(
+                {
+                    "before_header": header,
+                    "after_header": header,
+                    "before": _pretty(before),
+                    "after": _pretty(after),
+                }
+            )
+    return {
+        "changed": any(outcome.changed for outcome in outcomes),
+        "apps": shown,
+        "orphans": orphans,
+        "diff": diffs,
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(
+        argument_spec=ARGUMENTS,
+        supports_check_mode=True,
+        # The invocation would go to the journal as one text, in which a secret with a line break goes unrecognised.
+        no_log=True,
+    )
+    for app in module.params["apps"]:
+        for value in (app.get("secrets") or {}).values():
+            # A program may print a key line by line.
+            module.no_log_values.update(
+                line for line in str(value).splitlines() if len(line) > validate.SHORTEST_SECRET
+            )
+    try:
+        outcomes, orphans = _work(module.params, module.check_mode)
+    except (validate.InvalidInputError, EngineUnavailableError, StoreError) as error:
+        module.fail_json(msg=str(error))
+    result = _result(outcomes, orphans)
+    for outcome in outcomes:
+        for warning in outcome.warnings:
+            module.warn(warning)
+    if orphans and not module.params["purge"]:
+        module.warn(
+            f"on this host, but not in the list of apps: {', '.join(orphans)}. They are left alone; "
+            "`state: absent` or `docker_app_purge: true` removes them"
+        )
+    failed = [outcome for outcome in outcomes if outcome.failed]
+    if failed:
+        module.fail_json(msg="\n".join(f"app `{outcome.name}`: {outcome.message}" for outcome in failed), **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+#!/usr/bin/python
+"""Ansible module: the Docker daemon's options and its service."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: docker_daemon
+short_description: The Docker daemon runs with the declared options
+version_added: 0.1.0
+description:
+  - Writes C(/etc/docker/daemon.json), and has the daemon take it, by a reload where that is enough, else by a restart.
+  - The daemon itself checks the options before they replace what is there. If it does not come up with them all the
+    same, the old file is put back, the daemon started with it, and the module fails.
+  - When V(live-restore) is newly switched on it is reloaded first, so that the restart stops no container.
+  - A run that was cut off between the file and the restart is made good by the next one.
+  - The service is enabled and running afterwards.
+options:
+  options:
+    description: Options as in C(daemon.json), over O(defaults), dictionaries key by key. A null removes a default.
+    type: dict
+    default: {}
+  defaults:
+    description: Options that hold unless O(options) says something else.
+    type: dict
+    default: {}
+  path:
+    description: The file.
+    type: path
+    default: /etc/docker/daemon.json
+attributes:
+  check_mode: {support: full, description: Also on a host where Docker is not installed yet.}
+  diff_mode: {support: full, description: Without passwords of proxy URLs.}
+author: [The Portside authors]
+"""
+
+EXAMPLES = r"""
+- name: Docker's logs are small, and containers outlive the daemon
+  portside.vps.docker_daemon:
+    options:
+      live-restore: true
+      log-driver: local
+      log-opts: {max-size: 10m, max-file: 5}
+"""
+
+RETURN = r"""
+steps:
+  description: What the running daemon needed, V(reload) or V(restart), and V(enable) or V(start) of its service.
+  type: list
+  elements: str
+  returned: always
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
+from ansible_collections.portside.vps.plugins.module_utils.daemon import host, options
+from ansible_collections.portside.vps.plugins.module_utils.daemon.host import DaemonError
+from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
+
+# Stands while the daemon has not taken the file yet. It is gone after a boot, and so is the old daemon.
+PENDING = Path("/run/portside-docker-restart")
+SWARM = Path("/var/lib/docker/swarm/docker-state.json")
+# Proxy URLs in it may have passwords; nobody but dockerd has to read it.
+MODE = 0o600
+
+
+def _check(path: Path, text: str) -> None:
+    """Let the daemon check the text as a file of its own, beside the real one."""
+    path.parent.mkdir(mode=0o755, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".portside-") as directory:
+        candidate = Path(directory) / "daemon.json"
+        write_atomic(candidate, text, mode=MODE)
+        host.validate(candidate)
+
+
+def _take(steps: list[str], wanted: dict[str, Any]) -> None:
+    for step in steps:
+        if step == options.RELOAD:
+            host.reload(bool(wanted.get("live-restore")))
+        else:
+            host.systemctl("restart")
+
+
+def _replace(path: Path, before: str | None, text: str, steps: list[str], wanted: dict[str, Any]) -> None:
+    """Write the file and have the daemon take it; put the old one back if it does not come up."""
+    write_atomic(PENDING, "the Docker daemon has not taken its options yet\n")
+    if text != before:
+        write_atomic(path, text, mode=MODE)
+    try:
+        _take(steps, wanted)
+    except DaemonError as error:
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_atomic(path, before, mode=MODE)
+        # systemd would not try again so soon after so many failures.
+        host.systemctl("reset-failed")
+        host.systemctl("restart")
+        PENDING.unlink(missing_ok=True)
+        raise DaemonError(
+            f"Docker did not come up with the new options, and runs with the old ones again: {error}"
+        ) from error
+
+
+def _work(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    wanted = options.merged(params["defaults"], params["options"])
+    found = options.problems(wanted, swarm=SWARM.exists())
+    if found:
+        raise DaemonError("Docker's options can't be used:\n" + "\n".join(found))
+    path = Path(params["path"])
+    before = read_text(path)
+    text = options.render(wanted)
+    old = options.parse(before)
+    same = old == wanted and before is not None and os.stat(path).st_mode & 0o777 == MODE
+    installed = shutil.which("dockerd") is not None
+    if not installed and not check_mode:
+        raise DaemonError("dockerd is not installed on this host: `docker_manage_packages: true` installs it")
+    running = installed and host.active()
+    steps = options.steps(old or {}, wanted) if running else []
+    if running and PENDING.exists():
+        steps = [options.RELOAD, options.RESTART]
+    service = [] if running and host.enabled() else ["enable", *([] if running else ["start"])]
+    if not same and installed:
+        _check(path, text)
+    if not check_mode:
+        if steps or not same:
+            _replace(path, before, text, steps, wanted)
+        for verb in service:
+            host.systemctl(verb)
+        PENDING.unlink(missing_ok=True)
+    return {
+        "changed": bool(steps or service or not same),
+        "steps": [*steps, *service],
+        "diff": {
+            "before_header": str(path),
+            "after_header": str(path),
+            "before": options.redacted(before or ""),
+            "after": options.redacted(before or "" if same else text),
+        },
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(
+        argument_spec={
+            "options": {"type": "dict", "default": {}},
+            "defaults": {"type": "dict", "default": {}},
+            "path": {"type": "path", "default": "/etc/docker/daemon.json"},
+        },
+        supports_check_mode=True,
+        # The invocation would go to the journal, and proxy URLs have passwords.
+        no_log=True,
+    )
+    module.no_log_values.update(options.passwords(module.params))
+    try:
+        result = _work(module.params, module.check_mode)
+    except (DaemonError, CommandError, OSError) as error:
+        module.fail_json(msg=options.redacted(str(error)))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""A host made up for tests: an engine, an nginx and a clock that can be cut off between any two effects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.portside.vps.plugins.module_utils.engine.base import Condition, Container, EngineError, Image
+from ansible_collections.portside.vps.plugins.module_utils.releases.front import FrontError
+from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock
+from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Releaser, Settings
+from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App, Health
+from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState
+from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
+
+
+class Killed(BaseException):
+    """kill -9: nothing of the run is executed after it."""
+
+
+@dataclass
+class Box:
+    """A container."""
+
+    id: str
+    name: str
+    config: Mapping[str, Any]
+    image_id: str
+    status: str = "created"
+    restart: str = "no"
+    exit_code: int = 0
+
+    @property
+    def port(self) -> int | None:
+        bindings = self.config["HostConfig"].get("PortBindings") or {}
+        return next((int(binding[0]["HostPort"]) for binding in bindings.values()), None)
+
+
+@dataclass
+class Host:
+    """Everything that survives the end of a run. `effects` counts; the run is cut off at number `kill_at`."""
+
+    root: Path
+    present: dict[str, str] = field(default_factory=dict)
+    registry: dict[str, str] = field(default_factory=dict)
+    statuses: dict[str, int] = field(default_factory=dict)
+    crashing: set[str] = field(default_factory=set)
+    foreign_ports: set[int] = field(default_factory=set)
+    boxes: dict[str, Box] = field(default_factory=dict)
+    loaded: dict[str, str] = field(default_factory=dict)
+    rejects: bool = False
+    now: float = 0.0
+    effects: list[str] = field(default_factory=list)
+    kill_at: int | None = None
+    credentials: list[Any] = field(default_factory=list)
+    watch: Callable[[Host], None] | None = None
+
+    def effect(self, name: str) -> None:
+        """Called after each effect on the host."""
+        self.effects.append(name)
+        if self.watch:
+            self.watch(self)
+        if self.kill_at is not None and len(self.effects) == self.kill_at:
+            raise Killed(name)
+
+    def up(self, app: str) -> list[Box]:
+        """The app's containers that run."""
+        return [box for box in self.boxes.values() if box.status == "running" and _app(box) == app]
+
+    def on_port(self, port: int) -> Box | None:
+        return next((box for box in self.boxes.values() if box.status == "running" and box.port == port), None)
+
+    def answer(self, path: str) -> int | None:
+        """What a client gets from nginx through this upstream file, None for a 502."""
+        text = self.loaded.get(path, "")
+        port = next((int(line.split(":")[-1].split()[0]) for line in text.splitlines() if line.startswith("server")), 0)
+        box = self.on_port(port)
+        return self.statuses.get(box.image_id, 200) if box else None
+
+
+def _app(box: Box) -> str:
+    return str(box.config["Labels"]["portside.app"])
+
+
+class FakeEngine:
+    """The engine of a Host."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def containers(self) -> list[Container]:
+        return [
+            Container(
+                id=box.id,
+                name=box.name,
+                app=_app(box),
+                release=int(box.config["Labels"]["portside.release"]),
+                hash=box.config["Labels"]["portside.hash"],
+                image_id=box.image_id,
+                status=box.status,
+                host_ports=(box.port,) if box.port and box.status == "running" else (),
+            )
+            for box in self.host.boxes.values()
+        ]
+
+    def image(self, reference: str) -> Image | None:
+        found = self.host.present.get(reference)
+        return Image(found, (f"{reference.partition(':')[0]}@sha256:{found}",)) if found else None
+
+    def pull(self, reference: str, credentials: Mapping[str, str] | None) -> Image:
+        self.host.credentials.append(credentials)
+        if reference not in self.host.registry:
+            raise EngineError(f"image {reference} could not be pulled: no such tag")
+        self.host.present[reference] = self.host.registry[reference]
+        self.host.effect("pull")
+        image = self.image(reference)
+        assert image
+        return image
+
+    def create(self, name: str, config: Mapping[str, Any]) -> str:
+        if any(box.name == name for box in self.host.boxes.values()):
+            raise EngineError(f"the name {name} is already in use")
+        identifier = f"id-{name}"
+        self.host.boxes[identifier] = Box(identifier, name, config, self.host.present[config["Image"]])
+        self.host.effect("create")
+        return identifier
+
+    def start(self, container: str) -> None:
+        box = self.host.boxes[container]
+        if box.port and (self.host.on_port(box.port) or box.port in self.host.foreign_ports):
+            raise EngineError(f"port {box.port} is already allocated")
+        if box.image_id in self.host.crashing:
+            box.status, box.exit_code = "exited", 3
+        else:
+            box.status = "running"
+        self.host.effect("start")
+
+    def stop(self, container: str, timeout: int) -> None:
+        if container in self.host.boxes and self.host.boxes[container].status == "running":
+            self.host.boxes[container].status = "exited"
+            self.host.effect("stop")
+
+    def remove(self, container: str) -> None:
+        self.host.boxes.pop(container, None)
+        self.host.effect("remove")
+
+    def set_restart(self, container: str, policy: str) -> None:
+        self.host.boxes[container].restart = policy
+        self.host.effect("restart policy")
+
+    def condition(self, container: str) -> Condition:
+        box = self.host.boxes[container]
+        return Condition(box.status, exit_code=box.exit_code)
+
+    def logs(self, container: str, lines: int) -> Sequence[str]:
+        return [f"a line of {self.host.boxes[container].name}"]
+
+    def remove_image(self, image: str) -> None:
+        if not any(box.image_id == image for box in self.host.boxes.values()):
+            self.host.present = {name: other for name, other in self.host.present.items() if other != image}
+            self.host.effect("remove image")
+
+
+class FakeFront:
+    """The nginx of a Host."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.drains: list[float] = []
+
+    def served(self, path: str) -> str | None:
+        file = Path(path)
+        return file.read_text() if file.exists() else None
+
+    def point(self, path: str, text: str) -> None:
+        before = self.served(path)
+        Path(path).write_text(text)
+        self.host.effect("write upstream")
+        if self.host.rejects:
+            if before is not None:
+                Path(path).write_text(before)
+            else:
+                Path(path).unlink()
+            raise FrontError("nginx would not accept its configuration")
+        self.host.loaded[path] = text
+        self.host.effect("reload")
+
+    def drain(self, limit: float) -> bool:
+        self.drains.append(limit)
+        self.host.effect("drain")
+        return True
+
+    def withdraw(self, path: str) -> None:
+        Path(path).unlink(missing_ok=True)
+        self.host.loaded.pop(path, None)
+        self.host.effect("withdraw")
+
+
+class FakeStore(Store):
+    """A real store, whose writes count as effects."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host.root)
+        self.host = host
+
+    def save(self, state: AppState) -> None:
+        super().save(state)
+        self.host.effect("save")
+
+    def save_secrets(self, app: str, release: int, values: Mapping[str, str]) -> None:
+        super().save_secrets(app, release, values)
+        self.host.effect("save secrets")
+
+    def drop_secrets(self, app: str, release: int) -> None:
+        super().drop_secrets(app, release)
+        self.host.effect("drop secrets")
+
+    def forget(self, app: str) -> None:
+        super().forget(app)
+        self.host.effect("forget")
+
+
+def releaser(host: Host, keep: int = 3) -> Releaser:
+    """A run on the host."""
+
+    def sleep(seconds: float) -> None:
+        host.now += seconds
+
+    def ask(address: str, port: int, health: Health) -> Answer:
+        box = host.on_port(port)
+        return Answer(status=host.statuses.get(box.image_id, 200)) if box else Answer(error="Connection refused")
+
+    return Releaser(
+        FakeEngine(host),
+        FakeFront(host),
+        FakeStore(host),
+        Settings(range(18000, 18010), keep, {"ghcr.io": {"username": "u", "password": "secret-token"}}),
+        clock=Clock(lambda: host.now, sleep),
+        ask=ask,
+        busy=lambda _, port: port in host.foreign_ports or host.on_port(port) is not None,
+        today=lambda: "2026-01-02T03:04:05Z",
+    )
+
+
+def app(name: str = "shop", image: str = "shop:1", **changes: Any) -> App:
+    """An app with a port."""
+    return App(name, image, **{"port": 8000, **changes})

@@ -1,0 +1,427 @@
+"""Releases from beginning to end, on a made-up host."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Outcome
+from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
+from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
+
+from tests.unit.releases.release_fakes import Host, Killed, app, releaser
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_disks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of state files are written here; none of them has to survive a power cut."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path / "apps", present={"shop:1": "one", "shop:2": "two", "shop:bad": "bad"}, statuses={"bad": 500})
+
+
+def deploy(host: Host, *apps: App, keep: int = 3) -> list[Outcome]:
+    return releaser(host, keep).run(list(apps))
+
+
+def running(host: Host, name: str = "shop") -> list[tuple[str, int | None]]:
+    return [(box.name, box.port) for box in host.up(name)]
+
+
+def test_first_release_is_published_on_the_first_port_of_the_range(host: Host) -> None:
+    (outcome,) = deploy(host, app())
+    assert (outcome.action, outcome.release, outcome.host_port, outcome.container) == ("deployed", 1, 18000, "shop-r1")
+    assert running(host) == [("shop-r1", 18000)]
+
+
+def test_second_run_changes_nothing(host: Host) -> None:
+    deploy(host, app())
+    before = len(host.effects)
+    (outcome,) = deploy(host, app())
+    assert (outcome.action, outcome.changed, outcome.release) == ("unchanged", False, 1)
+    assert len(host.effects) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"image": "shop:2"}, "changed: image"),
+        ({"env": {"LOG_LEVEL": "debug"}}, "changed: env"),
+        ({"secrets": {"KEY": "another-value"}}, "changed: secrets"),
+        ({"volumes": ("data:/data",), "init": False}, "changed: init, volumes"),
+    ],
+)
+def test_a_change_makes_a_release_on_the_other_port_and_the_old_one_stops(
+    host: Host, changes: dict[str, Any], reason: str
+) -> None:
+    deploy(host, app(secrets={"KEY": "value-one"}))
+    (outcome,) = deploy(host, app(**{"secrets": {"KEY": "value-one"}, **changes}))
+    assert (outcome.action, outcome.reason, outcome.release) == ("deployed", reason, 2)
+    assert running(host) == [("shop-r2", 18001)]
+    assert host.boxes["id-shop-r1"].status == "exited"
+    assert host.boxes["id-shop-r2"].restart == "unless-stopped"
+
+
+def test_a_change_of_the_gate_alone_is_no_release(host: Host) -> None:
+    deploy(host, app())
+    (outcome,) = deploy(host, app(drain=5))
+    assert outcome.action == "unchanged"
+
+
+def test_a_tag_that_names_another_image_now_is_a_release(host: Host) -> None:
+    deploy(host, app())
+    host.present["shop:1"] = "rebuilt"
+    (outcome,) = deploy(host, app())
+    assert (outcome.reason, outcome.image_id) == ("shop:1 names another image now", "rebuilt")
+
+
+def test_failing_health_leaves_the_old_release_serving_and_shows_the_log(host: Host, tmp_path: Path) -> None:
+    upstream = str(tmp_path / "shop.conf")
+    deploy(host, app(upstream_file=upstream))
+    (outcome,) = deploy(host, app(image="shop:bad", upstream_file=upstream))
+    assert outcome.failed
+    assert "answered 500 and not 200" in outcome.message
+    assert "a line of shop-r2" in outcome.message
+    assert "Release 1 goes on serving" in outcome.message
+    assert running(host) == [("shop-r1", 18000)]
+    assert host.answer(upstream) == 200
+    assert "id-shop-r2" not in host.boxes
+
+
+def test_a_container_that_ends_fails_at_once(host: Host) -> None:
+    host.crashing.add("two")
+    deploy(host, app())
+    before = host.now
+    (outcome,) = deploy(host, app(image="shop:2"))
+    assert "it ended with exit status 3" in outcome.message
+    assert host.now == before
+
+
+def test_one_app_that_fails_does_not_stop_the_others(host: Host) -> None:
+    outcomes = deploy(host, app("a", "shop:bad"), app("b", "shop:missing"), app("c"))
+    assert [(outcome.name, outcome.action) for outcome in outcomes] == [
+        ("a", "failed"),
+        ("b", "failed"),
+        ("c", "deployed"),
+    ]
+    assert running(host, "c")
+
+
+def test_nginx_that_refuses_leaves_the_old_release_serving(host: Host, tmp_path: Path) -> None:
+    upstream = str(tmp_path / "shop.conf")
+    deploy(host, app(upstream_file=upstream))
+    host.rejects = True
+    (outcome,) = deploy(host, app(image="shop:2", upstream_file=upstream))
+    assert outcome.failed
+    assert host.answer(upstream) == 200
+    assert running(host) == [("shop-r1", 18000)]
+    host.rejects = False
+    (outcome,) = deploy(host, app(image="shop:2", upstream_file=upstream))
+    assert (outcome.action, running(host)) == ("deployed", [("shop-r3", 18001)])
+
+
+def test_with_one_port_the_old_release_stops_first(host: Host) -> None:
+    deploy(host, app(host_ports=(8000,)))
+    (outcome,) = deploy(host, app(image="shop:2", host_ports=(8000,)))
+    assert (outcome.host_port, running(host)) == (8000, [("shop-r2", 8000)])
+
+
+def test_with_one_port_a_failed_release_brings_the_old_one_back(host: Host) -> None:
+    deploy(host, app(host_ports=(8000,)))
+    (outcome,) = deploy(host, app(image="shop:bad", host_ports=(8000,)))
+    assert outcome.failed
+    assert running(host) == [("shop-r1", 8000)]
+
+
+def test_named_ports_that_change_move_the_app(host: Host) -> None:
+    deploy(host, app())
+    (outcome,) = deploy(host, app(host_ports=(8000, 8001)))
+    assert (outcome.reason, running(host)) == ("changed: host_ports", [("shop-r2", 8000)])
+
+
+def test_a_port_taken_by_a_stranger_is_named(host: Host) -> None:
+    host.foreign_ports.add(8000)
+    (outcome,) = deploy(host, app(host_ports=(8000, 8001)))
+    assert "127.0.0.1:8000 is taken by something else" in outcome.message
+
+
+def test_allocated_ports_go_round_a_stranger(host: Host) -> None:
+    host.foreign_ports |= {18000, 18002}
+    first, second = deploy(host, app("a"), app("b"))
+    assert (first.host_port, second.host_port) == (18001, 18004)
+
+
+def test_ports_are_remembered(host: Host) -> None:
+    deploy(host, app("a"), app("b"))
+    for image in ("shop:2", "shop:1", "shop:2"):
+        deploy(host, app("a", image), app("b"))
+    assert Store(host.root).load("a").ports == (18000, 18001)  # type: ignore[union-attr]
+    assert Store(host.root).load("b").ports == (18002, 18003)  # type: ignore[union-attr]
+
+
+def test_a_range_that_is_used_up_is_said(host: Host) -> None:
+    outcomes = deploy(host, *(app(f"a{number}") for number in range(6)))
+    assert [outcome.failed for outcome in outcomes] == [False] * 5 + [True]
+    assert "docker_app_port_range" in outcomes[5].message
+
+
+def test_a_worker_publishes_nothing(host: Host) -> None:
+    deploy(host, app(port=None))
+    (outcome,) = deploy(host, app(image="shop:2", port=None))
+    assert (outcome.host_port, running(host)) == (None, [("shop-r2", None)])
+
+
+def test_a_stopped_container_is_started_again(host: Host) -> None:
+    deploy(host, app())
+    host.boxes["id-shop-r1"].status = "exited"
+    (outcome,) = deploy(host, app())
+    assert (outcome.action, outcome.release, running(host)) == ("started", 1, [("shop-r1", 18000)])
+
+
+def test_a_removed_container_is_made_again(host: Host) -> None:
+    deploy(host, app())
+    host.boxes.clear()
+    (outcome,) = deploy(host, app())
+    assert (outcome.reason, running(host)) == ("container shop-r1 is gone", [("shop-r2", 18001)])
+
+
+def test_an_upstream_file_that_somebody_changed_is_put_right(host: Host, tmp_path: Path) -> None:
+    upstream = tmp_path / "shop.conf"
+    deploy(host, app(upstream_file=str(upstream)))
+    upstream.write_text("server 127.0.0.1:9 down;\n")
+    (outcome,) = deploy(host, app(upstream_file=str(upstream)))
+    assert (outcome.action, outcome.release) == ("repaired", 1)
+    assert host.answer(str(upstream)) == 200
+    assert "server 127.0.0.1:18000 max_fails=0;" in upstream.read_text()
+
+
+def test_lost_state_takes_the_running_container_over(host: Host, tmp_path: Path) -> None:
+    upstream = str(tmp_path / "shop.conf")
+    deploy(host, app(upstream_file=upstream))
+    Store(host.root).forget("shop")
+    host.watch = lambda now: assert_served(now, upstream)
+    (outcome,) = deploy(host, app(upstream_file=upstream))
+    # The salt is still there, so the hash tells that it is the same release.
+    assert (outcome.failed, outcome.release, running(host)) == (False, 1, [("shop-r1", 18000)])
+
+
+def test_old_releases_are_pruned_with_their_images(host: Host) -> None:
+    host.present |= {f"shop:{number}": f"image-{number}" for number in range(3, 8)}
+    for number in range(3, 8):
+        deploy(host, app(image=f"shop:{number}"), keep=2)
+    assert sorted(box.name for box in host.boxes.values()) == ["shop-r4", "shop-r5"]
+    assert "image-3" not in host.present.values()
+    assert {"image-6", "image-7"} <= set(host.present.values())
+    assert sorted(path.name for path in (host.root / "shop" / "secrets").iterdir()) == ["r4.json", "r5.json"]
+
+
+def test_absent_removes_containers_state_and_upstream_file(host: Host, tmp_path: Path) -> None:
+    upstream = tmp_path / "shop.conf"
+    deploy(host, app(upstream_file=str(upstream)))
+    (outcome,) = deploy(host, app(present=False))
+    assert (outcome.action, host.boxes) == ("removed", {})
+    assert not upstream.exists()
+    assert not (host.root / "shop").exists()
+    (outcome,) = deploy(host, app(present=False))
+    assert outcome.action == "unchanged"
+
+
+def test_what_is_not_in_the_list_is_reported(host: Host) -> None:
+    deploy(host, app("a"), app("b"))
+    assert releaser(host).orphans([app("a")]) == ["b"]
+
+
+def test_credentials_go_to_their_registry_only(host: Host) -> None:
+    host.registry = {"ghcr.io/acme/shop:1": "one", "other.example/shop:1": "one"}
+    deploy(host, app("a", "ghcr.io/acme/shop:1"), app("b", "other.example/shop:1"))
+    assert host.credentials == [{"username": "u", "password": "secret-token"}, None]
+
+
+def test_check_mode_predicts_and_touches_nothing(host: Host, tmp_path: Path) -> None:
+    first, second = releaser(host).predict([app(), app("worker", "shop:missing", port=None)])
+    assert (first.action, second.action, first.changed) == ("deployed", "deployed", True)
+    assert host.effects == []
+    assert not host.root.exists()
+    deploy(host, app(secrets={"KEY": "value-one"}))
+    before = len(host.effects)
+    (same,) = releaser(host).predict([app(secrets={"KEY": "value-one"})])
+    (changed,) = releaser(host).predict([app(secrets={"KEY": "value-two"}, env={"A": "b"})])
+    assert (same.action, changed.action) == ("unchanged", "deployed")
+    assert changed.before["secrets"] == {"KEY": "set"}
+    assert changed.after["secrets"] == {"KEY": "changed"}
+    assert changed.after["env"] == {"A": "b"}
+    assert len(host.effects) == before
+
+
+def test_secrets_are_readable_by_root_alone(host: Host) -> None:
+    deploy(host, app(secrets={"KEY": "hunter2-hunter2"}))
+    holding = [path for path in host.root.rglob("*") if path.is_file() and "hunter2" in path.read_text()]
+    assert [str(path.relative_to(host.root)) for path in holding] == ["shop/secrets/r1.json"]
+    assert {path.stat().st_mode & 0o777 for path in host.root.rglob("*") if path.is_file()} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in (host.root, *host.root.rglob("*")) if path.is_dir()} == {0o700}
+
+
+def assert_served(host: Host, upstream: str) -> None:
+    """A client gets an answer from a healthy release."""
+    if upstream in host.loaded:
+        assert host.answer(upstream) == 200, host.effects[-5:]
+
+
+SCENARIOS: dict[str, list[dict[str, Any]]] = {
+    "new image": [{"image": "shop:2"}],
+    "new secret": [{"secrets": {"KEY": "value-two"}}],
+    "bad image": [{"image": "shop:bad"}],
+    "three releases": [{"image": "shop:2"}, {"image": "shop:1"}, {"image": "shop:2", "env": {"A": "b"}}],
+}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_run_killed_anywhere_is_repaired_and_the_app_served_all_the_time(tmp_path: Path, scenario: str) -> None:
+    """Cut off after every single effect; and the run that repairs it, too."""
+    for first in range(1, 200):
+        for second in (None, *range(1, 40, 3)):
+            if _killed(tmp_path / f"{first}-{second}", scenario, first, second):
+                continue
+            if second is None:
+                return  # the run ended before it could be killed: all its steps were tried
+            break
+    pytest.fail("the runs never ended")
+
+
+def _killed(root: Path, scenario: str, first: int, second: int | None) -> bool:
+    root.mkdir()
+    upstream = str(root / "shop.conf")
+    host = Host(
+        root / "apps",
+        present={"shop:1": "one", "shop:2": "two", "shop:bad": "bad"},
+        statuses={"bad": 500},
+    )
+    fixed: dict[str, Any] = {"upstream_file": upstream, "secrets": {"KEY": "value-one"}}
+    deploy(host, app(**fixed), keep=2)
+    host.watch = lambda now: assert_served(now, upstream)
+    hit = False
+    host.effects = []
+    host.kill_at = first
+    wanted = app(**fixed)
+    for changes in SCENARIOS[scenario]:
+        wanted = app(**{**fixed, **changes})
+        try:
+            deploy(host, wanted, keep=2)
+        except Killed:
+            hit = True
+            break
+    if hit and second is not None:
+        host.effects, host.kill_at = [], second
+        try:
+            deploy(host, wanted, keep=2)
+        except Killed:
+            pass
+        else:
+            host.kill_at = None
+            return False
+    host.kill_at = None
+    (outcome,) = deploy(host, wanted, keep=2)
+    state = Store(host.root).load("shop")
+    assert state
+    assert state.live
+    assert state.starting is None
+    assert not state.switching
+    assert len(host.up("shop")) == 1, (first, second, host.effects)
+    assert host.up("shop")[0].name == state.live.container
+    assert host.up("shop")[0].restart == "unless-stopped"
+    assert outcome.failed == (wanted.image == "shop:bad")
+    assert Path(upstream).read_text() == host.loaded[upstream]
+    if not outcome.failed:
+        before = len(host.effects)
+        (again,) = deploy(host, wanted, keep=2)
+        assert again.action == "unchanged"
+        assert len(host.effects) == before
+    return hit
+
+
+@pytest.mark.parametrize("image", ["shop:2", "shop:bad"])
+def test_killed_anywhere_with_one_port_ends_with_one_container(tmp_path: Path, image: str) -> None:
+    for step in range(1, 100):
+        root = tmp_path / str(step)
+        root.mkdir()
+        host = Host(root / "apps", present={"shop:1": "one", "shop:2": "two", "shop:bad": "bad"}, statuses={"bad": 500})
+        fixed: dict[str, Any] = {"upstream_file": str(root / "shop.conf"), "host_ports": (8000,)}
+        deploy(host, app(**fixed))
+        host.effects, host.kill_at = [], step
+        try:
+            deploy(host, app(image=image, **fixed))
+        except Killed:
+            host.kill_at = None
+            (outcome,) = deploy(host, app(image=image, **fixed))
+            assert outcome.failed == (image == "shop:bad")
+            assert len(host.up("shop")) == 1
+            assert host.answer(fixed["upstream_file"]) == 200
+        else:
+            return
+    pytest.fail("the runs never ended")
+
+
+def kill_after(host: Host, effect: str, wanted: App) -> None:
+    """Cut the run off after the first effect of that name."""
+    host.effects, host.kill_at = [], None
+    count = 0
+
+    def watch(now: Host) -> None:
+        nonlocal count
+        if now.effects[-1] == effect and not count:
+            count = 1
+            now.kill_at = len(now.effects)
+
+    host.watch = watch
+    with pytest.raises(Killed):
+        deploy(host, wanted)
+    host.watch, host.kill_at = None, None
+
+
+def test_a_switch_that_was_cut_off_is_finished(host: Host, tmp_path: Path) -> None:
+    upstream = str(tmp_path / "shop.conf")
+    deploy(host, app(upstream_file=upstream))
+    kill_after(host, "write upstream", app(image="shop:2", upstream_file=upstream))
+    (outcome,) = deploy(host, app(image="shop:2", upstream_file=upstream))
+    assert (outcome.action, outcome.release, running(host)) == ("repaired", 2, [("shop-r2", 18001)])
+    assert host.answer(upstream) == 200
+
+
+def test_a_switch_that_was_cut_off_is_undone_if_the_new_container_died(host: Host, tmp_path: Path) -> None:
+    upstream = str(tmp_path / "shop.conf")
+    deploy(host, app(upstream_file=upstream))
+    kill_after(host, "reload", app(image="shop:2", upstream_file=upstream))
+    host.boxes["id-shop-r2"].status = "exited"
+    seen: list[int | None] = []
+    host.watch = lambda now: seen.append(now.answer(upstream))
+    (outcome,) = deploy(host, app(upstream_file=upstream))
+    assert (outcome.action, outcome.release, running(host)) == ("repaired", 1, [("shop-r1", 18000)])
+    # Removing the dead container is not worth a moment of 502: nginx is pointed back first.
+    assert seen.index(200) < len(seen) - 2
+    assert host.answer(upstream) == 200
+
+
+def test_a_repair_that_was_cut_off_is_repeated_up_to_the_reload(host: Host, tmp_path: Path) -> None:
+    upstream = tmp_path / "shop.conf"
+    deploy(host, app(upstream_file=str(upstream)))
+    upstream.write_text("server 127.0.0.1:9 down;\n")
+    host.loaded[str(upstream)] = upstream.read_text()
+    kill_after(host, "write upstream", app(upstream_file=str(upstream)))
+    (outcome,) = deploy(host, app(upstream_file=str(upstream)))
+    assert outcome.action == "repaired"
+    assert host.answer(str(upstream)) == 200
+
+
+def test_a_container_of_no_remembered_release_is_removed(host: Host) -> None:
+    deploy(host, app())
+    stray = host.boxes["id-shop-r1"]
+    labels = {**stray.config["Labels"], "portside.release": "17"}
+    config = {**stray.config, "Labels": labels, "HostConfig": {}}
+    host.boxes["id-x"] = type(stray)("id-x", "shop-r17", config, "one", status="running")
+    (outcome,) = deploy(host, app())
+    assert (outcome.action, running(host)) == ("repaired", [("shop-r1", 18000)])
