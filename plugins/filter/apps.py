@@ -46,27 +46,15 @@ def app_certificates(raw: Any) -> list[wiring.Item]:
     return wiring.certificates(_completed(raw))
 
 
-def app_containers(
-    raw: Any, egress: Mapping[str, Any], upstream_dir: str, only: str | Iterable[str] = ()
-) -> list[wiring.Item]:
+def app_containers(raw: Any, egress: Mapping[str, Any], upstream_dir: str) -> list[wiring.Item]:
     """The value of `docker_app_list`.
 
     Args:
         raw: the value of `portside_apps`.
         egress: the value of `portside_egress`.
         upstream_dir: where the files stand that name each app's live release.
-        only: names of the apps that are meant (a list, or separated by commas); none means all.
-
-    Raises:
-        AnsibleFilterError: an app is named that is not in the list.
     """
-    names = {name.strip() for name in only.split(",")} - {""} if isinstance(only, str) else set(only)
-    found = wiring.releases(_completed(raw), egress, upstream_dir)
-    strangers = names - {app["name"] for app in found}
-    if strangers:
-        known = ", ".join(app["name"] for app in found) or "none"
-        raise AnsibleFilterError(f"no app is called {', '.join(sorted(strangers))}: portside_apps has {known}")
-    return [app for app in found if not names or app["name"] in names]
+    return wiring.releases(_completed(raw), egress, upstream_dir)
 
 
 def app_firewall_rules(extra: Iterable[wiring.Item]) -> list[wiring.Item]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from ansible.errors import AnsibleFilterError
 from ansible_collections.portside.vps.plugins.filter import apps as filters
 
 SHOP = {
@@ -17,8 +16,8 @@ WORKER = {"name": "mailer", "image": "acme/mailer:1"}
 EGRESS = {"https_proxy": "http://proxy.example.com:3128", "no_proxy": ["api.stripe.com"]}
 
 
-def containers(*raw, egress=None, only=()):
-    return filters.app_containers(list(raw), egress or {}, "/up", only)
+def containers(*raw, egress=None):
+    return filters.app_containers(list(raw), egress or {}, "/up")
 
 
 def test_a_worker_has_a_container_and_nothing_else():
@@ -69,12 +68,6 @@ def test_a_proxy_with_a_password_is_a_secret():
     (container,) = containers({**SHOP, "egress": "proxy"}, egress={"https_proxy": "http://me:pass@proxy.example.com"})
     assert container["env"] == {}
     assert container["secrets"]["HTTPS_PROXY"].startswith("http://me:pass@")
-
-
-def test_only_the_named_apps():
-    assert [app["name"] for app in containers(SHOP, WORKER, only="mailer")] == ["mailer"]
-    with pytest.raises(AnsibleFilterError, match="no app is called shop: portside_apps has shop-api, mailer"):
-        containers(SHOP, WORKER, only="shop")
 
 
 def test_web_ports_come_first_and_the_users_rules_follow():
