@@ -15,7 +15,7 @@ import docker.errors
 from lab.errors import LabError
 from lab.identity import STATE
 from lab.locks import machine_directory, machine_lock
-from lab.machine import ENGINE, PROGRAMS, default_mtu, ensure_programs, is_debian_root, say
+from lab.machine import ENGINE, PROGRAMS, default_mtu, ensure_inotify, ensure_programs, is_debian_root, say
 
 LOG = STATE / "dockerd.log"
 START_SECONDS = 60
@@ -45,6 +45,7 @@ def ensure_engine() -> Any:
     Raises LabError with what to do where it is not.
     """
     ensure_programs(PROGRAMS)
+    ensure_inotify()
     found = connect()
     if found is not None:
         return found

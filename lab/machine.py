@@ -13,6 +13,8 @@ from lab.locks import machine_lock
 # program -> Debian package
 PROGRAMS = {"ssh": "openssh-client", "ssh-keygen": "openssh-client", "iptables": "iptables"}
 ENGINE = {"dockerd": "docker.io"}
+INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_INSTANCES = 1024
 BOOTSTRAP = {"mmdebstrap": "mmdebstrap"}
 
 
@@ -63,6 +65,19 @@ def ensure_keyring(path: str, package: str) -> None:
     if not Path(path).exists():
         with machine_lock("apt"):
             ensure_packages([package])
+
+
+def ensure_inotify(limit: Path = INOTIFY) -> None:
+    """Raise the number of inotify instances that a user may have, where it is small and this is root.
+
+    Every server's systemd needs several, and all servers of the machine share root's 128: the eighth lab would not boot.
+    """
+    if int(limit.read_text()) >= INOTIFY_INSTANCES:
+        return
+    if os.getuid() == 0:
+        limit.write_text(f"{INOTIFY_INSTANCES}\n")
+    else:
+        say(f"many servers at once need: sudo sysctl -w fs.inotify.max_user_instances={INOTIFY_INSTANCES}")
 
 
 def default_mtu() -> int:
