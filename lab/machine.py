@@ -70,7 +70,7 @@ def ensure_keyring(path: str, package: str) -> None:
 def ensure_inotify(limit: Path = INOTIFY) -> None:
     """Raise the number of inotify instances that a user may have, where it is small and this is root.
 
-    Every server's systemd needs several, and all servers of the machine share root's 128: the eighth lab would not boot.
+    Every server's systemd needs several, and all servers share root's 128: those of the eighth lab would not boot.
     """
     if int(limit.read_text()) >= INOTIFY_INSTANCES:
         return
