@@ -1,0 +1,200 @@
+"""Running the role again: with nothing to do, with other sites, with mistakes, and after a run that was killed."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab.playbook import ROOT, run
+
+SCENARIO = ROOT / "molecule" / "nginx"
+
+
+@pytest.fixture
+def role(lab_vars, vps_name):
+    """Run the role on this test's server: `role(sites, "--check")`."""
+    inventories = [ROOT / ".lab" / lab_vars["lab_name"] / "inventory.yml", SCENARIO / "inventory"]
+
+    def again(sites=None, *arguments, **settings):
+        variables = {**settings, **({} if sites is None else {"nginx_sites": sites})}
+        return run("molecule/nginx/converge.yml", inventories, "--limit", vps_name, *arguments, variables=variables)
+
+    return again
+
+
+@pytest.fixture
+def sites(role):
+    """The scenario's sites, to be changed and handed to `role`; afterwards the server has them again."""
+    text = Path(SCENARIO / "inventory" / "group_vars" / "vps.yml").read_text(encoding="utf-8")
+    yield copy.deepcopy(yaml.safe_load(text)["nginx_sites"])
+    done = role()
+    assert done.status == 0, done.output
+
+
+def words(run):
+    return " ".join(run.output.split())
+
+
+def test_a_second_run_changes_nothing_in_three_calls(role, vps_name):
+    done = role()
+    assert done.status == 0, done.output
+    assert done.changed[vps_name] == 0, done.output
+    assert done.calls_on(vps_name) <= 3, done.calls
+
+
+def test_check_mode_predicts_nothing_on_a_finished_host(role, vps_name):
+    done = role(None, "--check", "--diff")
+    assert done.status == 0, done.output
+    assert done.changed[vps_name] == 0, done.output
+
+
+def test_twenty_more_sites_are_no_more_calls(role, sites, vps_name, curl, domain):
+    more = [
+        {"name": f"s{n}", "domains": [f"s{n}.{domain}"], "upstream": {"servers": ["127.0.0.1:8000"]}} for n in range(20)
+    ]
+    done = role([*sites, *more])
+    assert done.status == 0, done.output
+    assert done.calls_on(vps_name) <= 3, done.calls
+    assert curl(f"https://s19.{domain}/", "--insecure").status == 200
+
+
+def test_a_site_that_nginx_refuses_leaves_the_old_tree_serving_and_is_named(role, sites, vps, curl, domain):
+    vps.run_expect(
+        [0], "mkdir -p /etc/nginx/tls/broken && echo junk | tee /etc/nginx/tls/broken/{fullchain,privkey}.pem"
+    )
+    before = vps.check_output("find /etc/nginx -type f -exec sha256sum {} +")
+    broken = {"name": "broken", "domains": [f"broken.{domain}"], "upstream": {"servers": ["127.0.0.1:8000"]}}
+    moved = [{**site, "upstream": {"servers": ["127.0.0.1:1"]}} for site in sites]
+    try:
+        for arguments in (("--check",), ()):
+            done = role([*moved, broken], *arguments)
+            assert done.status != 0
+            assert "site `broken`" in words(done), done.output
+            assert 'cannot load certificate "/etc/nginx/tls/broken/fullchain.pem"' in words(done), done.output
+            assert vps.check_output("find /etc/nginx -type f -exec sha256sum {} +") == before
+    finally:
+        vps.run_expect([0], "rm -r /etc/nginx/tls/broken")
+    assert curl(f"https://shop.{domain}/", "--insecure").status == 200
+    assert curl(f"https://broken.{domain}/", "--insecure").status == 0
+
+
+def test_a_port_that_is_taken_leaves_the_old_tree_serving_and_is_named(role, sites, curl, domain):
+    taken = {**sites[1], "local_port": 8000}
+    done = role([sites[0], taken, *sites[2:]])
+    assert done.status != 0
+    assert "site `alike`" in words(done)
+    assert "bind() to 127.0.0.1:8000 failed (98: Address already in use)" in words(done), done.output
+    assert curl(f"https://one.{domain}/", "--insecure").status == 200
+    assert set(role().changed.values()) == {0}
+
+
+def test_a_removed_site_is_gone_with_its_placeholder(role, sites, vps, curl, domain):
+    assert curl(f"https://one.{domain}/", "--insecure").status == 200
+    for less in ([s for s in sites if s["name"] != "alike"], [{**s, "state": "absent"} for s in sites[1:2]]):
+        done = role(less)
+        assert done.status == 0, done.output
+        assert curl(f"https://one.{domain}/", "--insecure").status == 0
+        assert curl(f"http://one.{domain}/").status == 0
+        assert not vps.file("/etc/nginx/tls/alike").exists
+
+
+def test_a_hand_edit_shows_in_the_diff_and_is_undone(role, vps, vps_name):
+    path = "/etc/nginx/sites-enabled/portside-shop.conf"
+    vps.run_expect([0], f"echo 'server {{ listen 81; }} # by hand' >> {path}")
+    shown = role(None, "--check", "--diff")
+    assert "-server { listen 81; } # by hand" in shown.output, shown.output
+    done = role()
+    assert done.changed[vps_name] == 1, done.output
+    assert "by hand" not in vps.file(path).content_string
+
+
+def test_a_foreign_site_is_left_alone_and_a_collision_is_reported(role, vps, curl, domain, wait_until):
+    path = "/etc/nginx/sites-enabled/legacy"
+    text = f'server {{ listen 80; server_name legacy.{domain} plain.{domain}; return 200 "legacy"; }}'
+    vps.run_expect([0], f"echo '{text}' > {path} && systemctl reload nginx")
+    try:
+        done = role()
+        assert done.status == 0, done.output
+        assert set(done.changed.values()) == {0}
+        assert f"{path} (not of this role) also has plain.{domain}" in words(done), done.output
+        wait_until(lambda: curl(f"http://legacy.{domain}/", "--ipv4").body == "legacy", "the foreign site is served")
+        vps.run_expect([0], f"echo 'server {{ listen 80 default_server; }}' >> {path}")
+        vps.run_expect([0], "echo '# by hand' >> /etc/nginx/snippets/portside-tls.conf")
+        done = role()
+        assert done.status != 0
+        assert f"{path} (not of this role) is the default server of 0.0.0.0:80 too" in words(done), done.output
+        assert curl(f"http://legacy.{domain}/", "--ipv4").body == "legacy"
+    finally:
+        vps.run_expect([0], f"rm {path} && systemctl reload nginx")
+    assert role().status == 0
+
+
+def test_a_certificate_that_is_there_is_never_touched_and_a_missing_one_is_replaced(role, vps, vps_name):
+    vps.run_expect([0], "cp -a /etc/nginx/tls/placeholder /etc/somewhere && ln -sfn /etc/somewhere /etc/nginx/tls/shop")
+    assert role().changed[vps_name] == 0
+    assert vps.check_output("readlink /etc/nginx/tls/shop") == "/etc/somewhere"
+    vps.run_expect([0], "rm -r /etc/somewhere")
+    assert role().changed[vps_name] == 1
+    assert vps.check_output("readlink /etc/nginx/tls/shop") == "placeholder"
+
+
+def test_an_upstream_file_is_its_writers_business(role, vps, curl, domain):
+    path = "/var/lib/elsewhere/unreleased.conf"
+    vps.run_expect([0], f"echo 'server 127.0.0.1:8000;' > {path} && systemctl reload nginx")
+    try:
+        assert set(role().changed.values()) == {0}
+        assert curl(f"https://unreleased.{domain}/", "--insecure").status == 200
+    finally:
+        vps.run_expect([0], f"rm {path}")
+        assert set(role().changed.values()) == {1}
+    assert curl(f"https://unreleased.{domain}/", "--insecure").status == 503
+
+
+def test_a_run_that_was_killed_before_the_reload_is_completed_by_the_next(role, sites, vps, curl, domain):
+    """A systemctl that hangs at the reload, in front of the real one, stops the run where all files are replaced."""
+    fake = "/usr/local/bin/systemctl"
+    script = '#!/bin/sh\\n[ "$1" = reload ] && kill -9 $PPID && sleep 60\\nexec /usr/bin/systemctl "$@"\\n'
+    vps.run_expect([0], f"printf '{script}' > {fake} && chmod +x {fake}".replace("%", "%%"))
+    added = {"name": "added", "domains": [f"added.{domain}"], "upstream": {"servers": ["127.0.0.1:8000"]}}
+    try:
+        assert role([*sites, added]).status != 0
+        assert curl(f"https://added.{domain}/", "--insecure").status == 0
+    finally:
+        vps.run_expect([0], f"rm {fake}")
+    done = role([*sites, added])
+    assert (done.status, set(done.changed.values())) == (0, {1}), done.output
+    assert curl(f"https://added.{domain}/", "--insecure").status == 200
+    assert set(role([*sites, added]).changed.values()) == {0}
+
+
+def test_a_stopped_nginx_is_started(role, vps, vps_name):
+    vps.run_expect([0], "systemctl disable --now --quiet nginx")
+    assert role(None, "--check").changed[vps_name] == 1
+    assert role().changed[vps_name] == 1
+    assert vps.service("nginx").is_running
+    assert vps.service("nginx").is_enabled
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"domains": ["no domain"]}, "site `shop`: `domains` item `no domain` is not a full domain name"),
+        ({"upstream": {"servers": ["localhost:8000"]}}, "site `shop`: `upstream.servers` item `localhost:8000`"),
+        ({"local_port": 70000}, "site `shop`: `local_port: 70000` is out of range"),
+        ({"name": "plain"}, "two sites are called `plain`"),
+    ],
+)
+def test_a_mistake_is_refused_before_anything_changes(role, sites, vps_name, change, expected):
+    done = role([{**sites[0], **change}, *sites[1:]])
+    assert done.status != 0
+    assert expected in words(done), done.output
+    assert done.changed[vps_name] == 0
+
+
+def test_a_misspelt_variable_is_refused(role):
+    done = role(nginx_site=[])
+    assert done.status != 0
+    assert "did you mean `nginx_sites`?" in words(done), done.output
