@@ -84,11 +84,11 @@ def test_a_misspelt_variable_is_refused_before_the_first_change(inventories):
         assert not done.calls, done.calls
 
 
-def test_an_unsupported_system_is_refused_before_the_first_change(inventories, vps):
+def test_an_unsupported_system_is_refused_before_the_first_change(inventories, vps, vps_name):
     vps.run_expect([0], "printf 'ID=fedora\\nNAME=Fedora\\nVERSION_ID=43\\n' > /tmp/os-release")
     vps.run_expect([0], "mount --bind /tmp/os-release /etc/os-release && mount --bind /dev/null /etc/debian_version")
     try:
-        done = run("site.yml", inventories)
+        done = run("site.yml", inventories, "--limit", vps_name)
     finally:
         vps.run_expect([0], "umount /etc/os-release /etc/debian_version")
     assert done.status != 0
@@ -96,7 +96,7 @@ def test_an_unsupported_system_is_refused_before_the_first_change(inventories, v
     assert "Debian 13" in done.output
 
 
-def test_a_certificate_that_cannot_be_had_fails_by_name_and_every_site_goes_on(inventories, client, domain):
+def test_a_certificate_that_cannot_be_had_fails_by_name_and_every_site_goes_on(inventories, vps_name, client, domain):
     lost = {
         "name": "lost",
         "image": apps()[0]["image"],
@@ -106,25 +106,27 @@ def test_a_certificate_that_cannot_be_had_fails_by_name_and_every_site_goes_on(i
         "secrets": {"STRIPE_WEBHOOK_SECRET": "whsec_of_the_lost_app"},
     }
     try:
-        done = run("site.yml", inventories, variables={"portside_apps": [*apps(), lost]})
+        done = run("site.yml", inventories, "--limit", vps_name, variables={"portside_apps": [*apps(), lost]})
         assert done.status != 0
         assert "lost.nowhere.test" in done.output
         assert client.run("curl --silent --insecure --fail https://api.%s/health", domain).rc == 0
     finally:
-        gone = run("site.yml", inventories, variables={"portside_apps": [*apps(), {**lost, "state": "absent"}]})
+        without = {"portside_apps": [*apps(), {**lost, "state": "absent"}]}
+        gone = run("site.yml", inventories, "--limit", vps_name, variables=without)
     assert gone.status == 0, gone.output
 
 
-def test_a_new_tag_is_the_deploy_and_only_that_app_is_touched(inventories, vps, client, domain):
+def test_a_new_tag_is_the_deploy_and_only_that_app_is_touched(inventories, vps, vps_name, client, domain):
     others = vps.check_output("docker ps --quiet --filter label=portside.app=admin")
     first, *rest = apps()
     newer = [{**first, "image": first["image"].replace(":1.0", ":1.1")}, *rest]
     try:
-        done = run("playbooks/deploy.yml", inventories, "-e", "app=shop-api", variables={"portside_apps": newer})
+        only = ["--limit", vps_name, "-e", "app=shop-api"]
+        done = run("playbooks/deploy.yml", inventories, *only, variables={"portside_apps": newer})
         assert done.status == 0, done.output
         assert '"1.1"' in client.check_output("curl --silent --insecure https://api.%s/health", domain)
         assert vps.check_output("docker ps --quiet --filter label=portside.app=admin") == others
     finally:
-        back = run("playbooks/deploy.yml", inventories)
+        back = run("playbooks/deploy.yml", inventories, "--limit", vps_name)
     assert back.status == 0, back.output
     assert '"1.0"' in client.check_output("curl --silent --insecure https://api.%s/health", domain)
