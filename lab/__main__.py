@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+import docker.errors
+
 from lab import app, demo, engine, images, lifecycle, ssh
 from lab.errors import LabError
 from lab.identity import Lab
@@ -66,6 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.run(arguments)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except docker.errors.DockerException as error:
+        print(f"lab: the Docker engine refused: {error}", file=sys.stderr)
         return 1
     return 0
 

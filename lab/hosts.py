@@ -3,8 +3,8 @@
 from lab.containers import Container, File
 from lab.identity import LABEL_RELEASE
 
-# The account a provider's image has besides root, with sudo.
-DEPLOY_UID = 1000
+# The account a provider's image has besides root, with sudo; a number that no image has given away already.
+DEPLOY_UID = 5000
 
 
 def vps(*, host: str, number: int, image: str, release: str, dns: str, public_key: bytes) -> Container:

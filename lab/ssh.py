@@ -1,5 +1,6 @@
 """How the controller gets in: a key for each lab, host keys read from the hosts, one ssh configuration."""
 
+import shlex
 import shutil
 import socket
 import subprocess
@@ -54,6 +55,7 @@ def configuration(state: Path, sockets: Path, hosts: dict[str, str]) -> str:
         "  ControlMaster auto",
         "  ControlPersist 60s",
         "  ServerAliveInterval 15",
+        "  ConnectTimeout 10",
     ]
     return "\n".join([*blocks, *common]) + "\n"
 
@@ -78,15 +80,17 @@ def command(lab: Lab, host: str, *argv: str) -> list[str]:
 
 
 def run(lab: Lab, host: str, *argv: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-    """Run a program on a host of the lab (the host's shell reads the words). Never raises for its exit status."""
-    return subprocess.run(
-        command(lab, host, *argv),
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=timeout,
-        check=False,
-    )
+    """Run a program on a host of the lab (the host's shell reads the words), whatever its exit status.
+
+    Raises LabError when it takes longer than `timeout` seconds.
+    """
+    words = command(lab, host, *argv)
+    try:
+        return subprocess.run(
+            words, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LabError(f"{host} did not do within {timeout:.0f} s: {shlex.join(argv)}") from error
 
 
 def wait_until_booted(lab: Lab, host: str, seconds: float = 90) -> str:
