@@ -70,7 +70,7 @@ def test_a_mistake_is_refused_before_the_first_change(inventories, mistake):
     done = run("site.yml", inventories, variables={"portside_apps": [{**first, **keys}, *others]})
     assert done.status != 0
     assert all(word in done.output for word in words), done.output
-    assert all(sum(calls.values()) == 0 for calls in done.calls.values()), done.calls
+    assert not done.calls, done.calls
 
 
 def test_a_misspelt_variable_is_refused_before_the_first_change(inventories):
@@ -82,6 +82,21 @@ def test_a_misspelt_variable_is_refused_before_the_first_change(inventories):
         assert done.status != 0
         assert hint in done.output, done.output
         assert not done.calls, done.calls
+
+
+def test_a_firewall_rule_that_cannot_be_is_refused_before_the_first_change(inventories):
+    done = run("site.yml", inventories, variables={"portside_firewall_rules": [{"port": "9000:8000", "proto": "tcp"}]})
+    assert done.status != 0
+    assert "9000:8000" in done.output, done.output
+    assert not done.calls, done.calls
+
+
+def test_an_app_that_does_not_exist_cannot_be_deployed(inventories):
+    done = run("playbooks/deploy.yml", inventories, "-e", "app=shop-apo")
+    assert done.status != 0
+    assert "shop-apo" in done.output
+    assert "shop-api" in done.output
+    assert not done.calls, done.calls
 
 
 def test_an_unsupported_system_is_refused_before_the_first_change(inventories, vps, vps_name):

@@ -7,6 +7,7 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -233,6 +234,9 @@ def settings_problems(settings: Mapping[str, Any]) -> list[str]:
     directory = complete_settings["portside_acme_directory"]
     if directory not in {"production", "staging"} and not re.fullmatch(r"https://[^\s/]+\S*", directory):
         problems.append(f"`portside_acme_directory: {directory}` is neither an https URL nor `production` or `staging`")
+    ca_file = complete_settings["portside_acme_ca_file"]
+    if ca_file and not Path(ca_file).expanduser().is_file():
+        problems.append(f"`portside_acme_ca_file: {ca_file}`: there is no such file on this machine, the controller")
     email = complete_settings["portside_acme_email"]
     if email and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email):
         problems.append(f"`portside_acme_email: {email}` is not an e-mail address")

@@ -120,6 +120,7 @@ def test_not_a_list(raw):
     [
         ({"portside_acme_directory": "http://ca.example.com/dir"}, "neither an https URL nor"),
         ({"portside_acme_directory": "prod"}, "neither an https URL nor"),
+        ({"portside_acme_ca_file": "/nowhere/ca.pem"}, "there is no such file on this machine"),
         ({"portside_acme_email": "ops"}, "is not an e-mail address"),
         ({"portside_egress": {"proxy": "x"}}, "unknown key `proxy`"),
     ],
