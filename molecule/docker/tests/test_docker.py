@@ -1,0 +1,107 @@
+"""Docker as the role leaves it: bounded logs, containers that outlive the daemon, options that are checked."""
+
+from __future__ import annotations
+
+import json
+
+
+def words(done):
+    return " ".join(done.output.split())
+
+
+def info(vps):
+    return json.loads(vps.check_output("docker info --format '{{json .}}'"))
+
+
+def test_docker_runs_and_starts_at_boot(vps):
+    assert vps.service("docker").is_running
+    assert vps.service("docker").is_enabled
+
+
+def test_logs_are_bounded_by_the_defaults_and_the_users_options(vps, container):
+    log = json.loads(vps.check_output("docker inspect bystander"))[0]["HostConfig"]["LogConfig"]
+    assert log == {"Type": "local", "Config": {"max-file": "5", "max-size": "20m"}}
+
+
+def test_a_second_run_changes_nothing(role, vps_name):
+    done = role()
+    assert done.changed[vps_name] == 0, done.output
+    # One of them asks which release of the operating system this is; the site playbook does that once for all roles.
+    assert done.calls_on(vps_name) <= 3, done.calls
+
+
+def test_check_mode_predicts_nothing_on_a_finished_host(role, vps_name):
+    done = role("--check", "--diff")
+    assert (done.status, done.changed[vps_name]) == (0, 0), done.output
+
+
+def test_containers_outlive_a_changed_option_that_needs_a_restart(role, vps, container):
+    before = container()
+    done = role(**{"default-shm-size": "128M"})
+    assert done.status == 0, done.output
+    assert "steps" not in done.output or "restart" in done.output
+    assert container() == before
+
+
+def test_containers_outlive_the_first_run_on_a_host_that_stopped_them_at_every_restart(role, vps, container):
+    """live-restore is off at first, as the distribution has it."""
+    vps.run_expect([0], "docker rm --force bystander; echo '{}' > /etc/docker/daemon.json; systemctl restart docker")
+    vps.run_expect([0], "docker run --detach --name bystander local/busybox:1 /bin/busybox sleep 86400")
+    assert info(vps)["LiveRestoreEnabled"] is False
+    before = container()
+    done = role()
+    assert done.status == 0, done.output
+    assert info(vps)["LiveRestoreEnabled"] is True
+    assert info(vps)["LoggingDriver"] == "local"
+    assert container() == before
+
+
+def test_a_reloadable_option_needs_no_restart(role, vps):
+    started = "systemctl show --property ExecMainStartTimestamp docker"
+    before = vps.check_output(started)
+    done = role(**{"insecure-registries": ["other.test:5000"], "log-opts": {"max-size": "20m"}})
+    assert done.status == 0, done.output
+    assert "other.test:5000" in info(vps)["RegistryConfig"]["IndexConfigs"]
+    assert vps.check_output(started) == before
+
+
+def test_an_option_that_docker_does_not_know_is_refused_and_nothing_is_changed(role, vps, container):
+    before = vps.check_output("cat /etc/docker/daemon.json")
+    done = role(**{"log-divers": "local"})
+    assert done.status == 2
+    assert "log-divers" in words(done)
+    assert vps.check_output("cat /etc/docker/daemon.json") == before
+    assert vps.service("docker").is_running
+
+
+def test_a_daemon_that_does_not_come_up_runs_with_its_old_options_again(role, vps, container):
+    """An address that no host has: dockerd finds that out when it starts, whatever it was checked for."""
+    before, containers = vps.check_output("cat /etc/docker/daemon.json"), container()
+    done = role(**{"bip": "192.0.2.300/24"}) if False else role(**{"data-root": "/proc/nowhere"})
+    assert done.status == 2
+    assert "runs with the old ones again" in words(done) or "refuses these options" in words(done)
+    assert vps.check_output("cat /etc/docker/daemon.json") == before
+    assert vps.service("docker").is_running
+    assert container() == containers
+
+
+def test_what_breaks_a_host_is_refused_with_the_reason(role, vps):
+    before = vps.check_output("cat /etc/docker/daemon.json")
+    done = role(**{"iptables": False, "hosts": ["tcp://0.0.0.0:2375"]})
+    assert done.status == 2
+    assert "DOCKER-USER" in words(done)
+    assert "Over TCP it gives away root" in words(done)
+    assert vps.check_output("cat /etc/docker/daemon.json") == before
+
+
+def test_passwords_of_proxies_are_in_no_output_and_no_file_of_others(role, vps):
+    proxies = {"http-proxy": "http://user:hunter2hunter2@127.0.0.1:3128"}
+    done = role("--check", "--diff", "-vvv", **{"proxies": proxies})
+    assert "hunter2hunter2" not in done.output
+    assert "hunter2hunter2" not in vps.check_output("journalctl --no-pager")
+    assert vps.file("/etc/docker/daemon.json").mode == 0o600
+
+
+def test_docker_comes_back_after_a_reboot(vps, reboot, wait_until):
+    reboot()
+    wait_until(lambda: vps.run("docker info").rc == 0, "Docker answers again")
