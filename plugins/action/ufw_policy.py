@@ -15,9 +15,9 @@ CONFIRM = "portside.vps.ufw_confirm"
 SSH_PLUGINS = ("ansible.builtin.ssh", "ansible.legacy.ssh", "ssh")
 DEFAULT_TIMEOUT = 60
 # One attempt: long enough for a slow handshake, short enough for several within the timeout.
-ATTEMPT_SECONDS = 10
+ATTEMPT_SECONDS = 5
 # Left of the timeout for the call that confirms, over the connection that is open already.
-CONFIRM_SECONDS = 10
+CONFIRM_SECONDS = 4
 PAUSE_SECONDS = 1.0
 # What the host needs to put the old firewall back, after the timeout.
 REVERT_SECONDS = 30
@@ -34,7 +34,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         try:
             result: dict[str, Any] = self._execute_module(module_name=MODULE, task_vars=task_vars)
         except AnsibleConnectionFailure as lost:
-            return self._taken_back(f"the connection broke while the firewall changed ({lost})", timeout, started)
+            return self._taken_back(
+                f"the connection broke while the firewall changed ({lost})", timeout, started, task_vars
+            )
         if result.get("failed") or not result.get("unconfirmed"):
             return result
         if self._connection.ansible_name not in SSH_PLUGINS:
@@ -42,7 +44,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         else:
             refused = self._connect_anew(started + timeout - CONFIRM_SECONDS)
             if refused:
-                return {**result, **self._taken_back(refused, timeout, started)}
+                return {**result, **self._taken_back(refused, timeout, started, task_vars)}
             result["confirmed_by"] = "a new ssh connection"
         confirmed = self._execute_module(module_name=CONFIRM, module_args={}, task_vars=task_vars)
         if confirmed.get("failed"):
@@ -75,15 +77,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         options["reconnection_retries"] = 0
         return options
 
-    def _taken_back(self, why: str, timeout: int, started: float) -> dict[str, Any]:
+    def _taken_back(self, why: str, timeout: int, started: float, task_vars: dict[str, Any] | None) -> dict[str, Any]:
         """Wait until the host has put the old firewall back, and say so."""
-        deadline = started + timeout + REVERT_SECONDS
         time.sleep(max(0.0, started + timeout - time.monotonic()))
-        back = self._connection.ansible_name in SSH_PLUGINS and not self._connect_anew(deadline)
+        doubt = self._connect_anew(time.monotonic() + REVERT_SECONDS)
+        if not doubt:
+            # While the old rules are loaded there are none for a moment: a connection alone proves nothing.
+            back = self._execute_module(module_name=CONFIRM, module_args={"state": "taken_back"}, task_vars=task_vars)
+            doubt = str(back.get("msg", "")) if back.get("failed") else ""
         outcome = (
-            f"The host took the change back after {timeout} s and answers new connections as before."
-            if back
-            else f"The host takes the change back {timeout} s after it was made, but it doesn't answer yet."
+            f"The host takes the change back {timeout} s after it was made, but: {doubt}"
+            if doubt
+            else f"The host took the change back after {timeout} s and answers new connections as before."
         )
         return {
             "failed": True,

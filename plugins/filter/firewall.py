@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import (
     RuleError,
+    check_timeout,
     declare,
     declare_addresses,
     declare_published,
@@ -20,15 +21,21 @@ options:
   _input: {description: The rules as in the role's C(ufw_rules)., type: list, elements: dict, required: true}
   published: {description: Published ports as in C(ufw_docker_allow)., type: list, elements: dict, required: true}
   exempt: {description: Addresses as in C(ufw_ssh_exempt)., type: list, elements: str, required: true}
+  timeout: {description: Seconds as in C(ufw_confirm_timeout)., type: int, required: true}
 """
 
 
 def firewall_problems(
-    rules: Sequence[Mapping[str, Any]], published: Sequence[Mapping[str, Any]], exempt: Sequence[str]
+    rules: Sequence[Mapping[str, Any]], published: Sequence[Mapping[str, Any]], exempt: Sequence[str], timeout: int
 ) -> list[str]:
     """One sentence for each thing that is wrong, with the rule's number and text."""
     problems: list[str] = []
-    for check in (lambda: declare(rules), lambda: declare_published(published), lambda: declare_addresses(exempt)):
+    for check in (
+        lambda: declare(rules),
+        lambda: declare_published(published),
+        lambda: declare_addresses(exempt),
+        lambda: check_timeout(timeout),
+    ):
         try:
             check()
         except RuleError as error:

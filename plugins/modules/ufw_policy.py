@@ -32,7 +32,7 @@ options:
           - The interface that the traffic arrives on, or leaves by with O(rules[].direction=out).
           - It must exist, unless it ends in V(+), which stands for anything.
         type: str
-      interface_out: {description: With O(rules[].direction=routed) the interface it leaves by., type: str}
+      interface_out: {description: 'With O(rules[].direction=routed) the interface it leaves by.', type: str}
       direction: {description: 'V(in), V(out), or V(routed) for what the host forwards.', type: str, default: in}
       action: {description: 'V(allow), V(deny), V(reject) or V(limit).', type: str, default: allow}
       comment: {description: Shown by C(ufw status)., type: str}
@@ -141,17 +141,22 @@ unconfirmed:
   returned: success
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils.ufw import guard, host
 from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import (
-    Published,
     RuleError,
+    check_timeout,
     declare,
     declare_addresses,
     declare_published,
 )
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import EntryError, describe
 from ansible_collections.portside.vps.plugins.module_utils.ufw.policy import Plan, Policy, Present, plan, problems
+
+T = TypeVar("T")
 
 POLICY = {"type": "str", "choices": ["allow", "deny", "reject"]}
 ARGUMENTS = {
@@ -199,38 +204,39 @@ ARGUMENTS = {
 }
 
 
+def _checked(wrong: list[str], check: Callable[[], T]) -> T | None:
+    """What the check returns; what it finds wrong goes to the list."""
+    try:
+        return check()
+    except RuleError as error:
+        wrong += error.problems
+        return None
+
+
 def _policy(module: AnsibleModule) -> Policy:
     """The wanted policy, from the parameters and what only the host knows (ports of sshd, the connection)."""
     wanted = module.params
     wrong: list[str] = []
-    published: list[Published] = []
-    rules, exempt = [], []
-    try:
-        rules = declare(wanted["rules"], interfaces=host.interfaces())
-    except RuleError as error:
-        wrong += error.problems
-    try:
-        published = declare_published(wanted["docker_allow"])
-    except RuleError as error:
-        wrong += error.problems
-    try:
-        exempt = declare_addresses(wanted["ssh_exempt"])
-    except RuleError as error:
-        wrong += error.problems
+    rules = _checked(wrong, lambda: declare(wanted["rules"], interfaces=host.interfaces()))
+    published = _checked(wrong, lambda: declare_published(wanted["docker_allow"]))
+    exempt = _checked(wrong, lambda: declare_addresses(wanted["ssh_exempt"]))
+    _checked(wrong, lambda: check_timeout(wanted["confirm_timeout"]))
     if wrong:
         raise RuleError(wrong)
     return Policy(
-        rules=rules,
+        rules=rules or (),
         incoming=wanted["default_incoming"],
         outgoing=wanted["default_outgoing"],
         routed=wanted["default_routed"],
         logging=wanted["logging"],
         allow_ssh=wanted["allow_ssh"],
         ssh_limit=wanted["ssh_limit"],
-        ssh_exempt=exempt,
+        ssh_exempt=exempt or (),
         ssh_ports=host.ssh_ports(),
         connection=host.connection(),
-        guard=guard.Guard(tuple(wanted["docker_interfaces"]), tuple(published)) if wanted["docker_guard"] else None,
+        guard=guard.Guard(tuple(wanted["docker_interfaces"]), tuple(published or ()))
+        if wanted["docker_guard"]
+        else None,
         purge=wanted["purge"],
         purge_foreign=wanted["purge_foreign"],
         ipv6=host.has_ipv6(),

@@ -14,7 +14,8 @@ ACTIONS = ("allow", "deny", "reject", "limit")
 PROTOCOLS = ("tcp", "udp", "any")
 DIRECTIONS = ("in", "out", "routed")
 STATES = ("present", "absent")
-POLICIES = ("allow", "deny", "reject")
+# Seconds. Applying a change takes two, an ssh handshake on a slow line as much again.
+MINIMUM_TIMEOUT = 10
 
 # ufw/common.py `set_interface`: what the kernel and iptables take, without anything a shell would read.
 _INTERFACE = re.compile(r"[a-zA-Z0-9_\-.+,=%@]{1,15}")
@@ -60,9 +61,24 @@ def _given(item: Mapping[str, Any], key: str) -> Any:
     return None if value in (None, "") else value
 
 
+# In the order in which a person would say them; what is as by default goes without saying.
+_WORDS = {
+    "port": None,
+    "proto": "any",
+    "from": None,
+    "to": None,
+    "interface": None,
+    "interface_out": None,
+    "direction": "in",
+    "action": "allow",
+    "comment": None,
+    "state": "present",
+}
+
+
 def label(name: str, number: int, item: Mapping[str, Any]) -> str:
     """A rule's number and text for messages: `ufw_rules, rule 3 (port: 443, proto: tpc)`."""
-    text = ", ".join(f"{key}: {value}" for key, value in item.items() if value not in (None, ""))
+    text = ", ".join(f"{key}: {item[key]}" for key, usual in _WORDS.items() if item.get(key) not in (None, "", usual))
     return f"{name}, rule {number} ({text})"
 
 
@@ -104,7 +120,7 @@ def _entries(item: _Item, interfaces: Collection[str] | None) -> dict[Family, tu
     comment = str(_given(given, "comment") or "")
     if "'" in comment or not comment.isprintable():
         item.wrong("a comment can't hold a single quote or a control character: ufw would refuse it")
-    if port == "any" and protocol == "any" and not any((*addresses.values(), arrives, leaves)):
+    if not item.problems and port == protocol == "any" and not any((*addresses.values(), arrives, leaves)):
         item.wrong(f"matches everything; set ufw_default_{_default_of(direction)} instead")
     families = _families(item, addresses)
     if item.problems:
@@ -187,8 +203,9 @@ def _interfaces(item: _Item, direction: str, known: Collection[str] | None) -> t
         if not _INTERFACE.fullmatch(name):
             item.wrong(f"{key} '{name}' is no name for an interface")
         elif known is not None and not name.endswith("+") and name not in known:
+            there = ", ".join(sorted(other for other in known if not other.startswith("veth")))
             item.wrong(
-                f"{key} '{name}' doesn't exist on this host, which has {', '.join(sorted(known))};"
+                f"{key} '{name}' doesn't exist on this host, which has {there};"
                 " for one that comes and goes write a pattern such as wg+"
             )
     if names["interface_out"] and direction != "routed":
@@ -235,6 +252,18 @@ def declare_addresses(values: Sequence[str], name: str = "ufw_ssh_exempt") -> li
     if problems:
         raise RuleError(problems)
     return addresses
+
+
+def check_timeout(seconds: int, name: str = "ufw_confirm_timeout") -> None:
+    """A revert timer that leaves a new connection the time to come through, or none.
+
+    Raises:
+        RuleError: it would take back every change.
+    """
+    if seconds and seconds < MINIMUM_TIMEOUT:
+        raise RuleError(
+            [f"{name}: {seconds} s is too short for a new ssh connection; {MINIMUM_TIMEOUT} or more, or 0 for no timer"]
+        )
 
 
 @dataclass(frozen=True)

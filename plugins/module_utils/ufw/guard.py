@@ -6,6 +6,10 @@ DOCKER-USER is the one chain that Docker promises to ask first and never to fill
 packet of a connection *arrives*, so it doesn't matter which networks Docker has or will have.
 
 The rules live in a chain of their own: Docker may append its RETURN to DOCKER-USER, and others may put theirs in front.
+
+For IPv6 there is a second lock. Docker 20.10 (Debian 12) with `ip6tables: true` never asks DOCKER-USER about IPv6, and
+puts its own rules in front of ufw's whenever a network is made. So the same decision is taken once more in the table
+`security`, which a packet passes after `filter` has let it through, and which neither Docker nor ufw touches.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import CH
 
 CHAIN = "ufw-docker-guard"
 DOCKER_CHAIN = "DOCKER-USER"
+SECOND_TABLE = "security"
 BEGIN = "# BEGIN portside docker guard"
 END = "# END portside docker guard"
 DEFAULT_INTERFACES = ("docker0", "docker_gwbridge", "br-+")
@@ -65,9 +70,28 @@ def render_guard(guard: Guard, family: Family) -> str:
         f'{new} -m limit --limit 3/min --limit-burst 10 -j LOG --log-prefix "[UFW DOCKER GUARD] "',
         f"{new} -j DROP",
         "COMMIT",
-        END,
     ]
-    return "\n".join(lines) + "\n"
+    if family == "6":
+        lines += _second_lock(guard, family)
+    return "\n".join([*lines, END]) + "\n"
+
+
+def _second_lock(guard: Guard, family: Family) -> list[str]:
+    """The same for packets that `filter` has accepted. What goes to no container is left to ufw's routed rules."""
+    new = f"-A {CHAIN}"
+    return [
+        f"*{SECOND_TABLE}",
+        f":{CHAIN} - [0:0]",
+        # Loaded again and again on top of itself: without this the jump would stand there once more each time.
+        "-F FORWARD",
+        f"-A FORWARD -j {CHAIN}",
+        f"{new} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
+        *(f"{new} -i {interface} -j RETURN" for interface in guard.interfaces),
+        *(f"{new}{_published(port, family)} -j RETURN" for port in guard.published if family in port.sources),
+        f"{new} -m conntrack --ctstate DNAT -j DROP",
+        *(f"{new} -o {interface} -j DROP" for interface in guard.interfaces),
+        "COMMIT",
+    ]
 
 
 def _published(port: Published, family: Family) -> str:
@@ -78,9 +102,13 @@ def _published(port: Published, family: Family) -> str:
     ) + f" -p {port.protocol} -m conntrack --ctstate DNAT --ctorigdstport {port.port}"
 
 
-def render_removal() -> str:
-    """What takes the guard out of the running firewall, for iptables-restore -n. It must be there."""
-    return f"*filter\n:{DOCKER_CHAIN} - [0:0]\n-A {DOCKER_CHAIN} -j RETURN\n:{CHAIN} - [0:0]\n-X {CHAIN}\nCOMMIT\n"
+def render_removal(family: Family) -> str:
+    """What takes the guard out of the running firewall, for iptables-restore -n."""
+    lines = ["*filter", f":{DOCKER_CHAIN} - [0:0]", f"-A {DOCKER_CHAIN} -j RETURN", f":{CHAIN} - [0:0]", f"-X {CHAIN}"]
+    lines.append("COMMIT")
+    if family == "6":
+        lines += [f"*{SECOND_TABLE}", "-F FORWARD", f":{CHAIN} - [0:0]", f"-X {CHAIN}", "COMMIT"]
+    return "\n".join(lines) + "\n"
 
 
 def with_guard(text: str, block: str) -> str:
@@ -88,7 +116,7 @@ def with_guard(text: str, block: str) -> str:
     bare = _BLOCK.sub("\n", text).rstrip("\n") + "\n" if _BLOCK.search(text) else text
     if not block:
         return bare
-    return bare.rstrip("\n") + "\n\n" + block if bare else block
+    return bare.rstrip("\n") + "\n\n" + block if bare.strip() else block
 
 
 def guard_of(text: str) -> str:

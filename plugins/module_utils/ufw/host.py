@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -74,11 +75,11 @@ def present() -> Present:
 
 
 def saved() -> dict[Family, str]:
-    """iptables-save of the filter table for each family; empty where it can't be had."""
+    """iptables-save for each family; empty where it can't be had."""
     found: dict[Family, str] = {}
     for family in FAMILIES:
         try:
-            found[family] = run([SAVE[family], "-t", "filter"], expect=()).stdout
+            found[family] = run([SAVE[family]], expect=()).stdout
         except CommandError:  # not installed yet
             found[family] = ""
     return found
@@ -239,7 +240,7 @@ def _load(plan: Plan, before: Present) -> None:
 def _remove_guard(plan: Plan, before: Present, family: Family) -> None:
     text = plan.files.get(f"after{family}")
     if text is not None and not guard.guard_of(text) and f":{guard.CHAIN} " in before.saved.get(family, ""):
-        run([RESTORE[family], "-n"], stdin=guard.render_removal())
+        run([RESTORE[family], "-n"], stdin=guard.render_removal(family))
 
 
 REVERT = f"""#!/bin/sh
@@ -260,8 +261,8 @@ put_back() {{
 if grep -qi '^ENABLED=yes' {FILES["conf"]}; then
     {UFW_INIT} start || failed=1
 fi
-grep -qs '^{guard.BEGIN}' {FILES["after4"]} || iptables-restore -n < {REVERTING}/no-guard 2>/dev/null
-grep -qs '^{guard.BEGIN}' {FILES["after6"]} || ip6tables-restore -n < {REVERTING}/no-guard 2>/dev/null
+grep -qs '^{guard.BEGIN}' {FILES["after4"]} || iptables-restore -n < {REVERTING}/no-guard4 2>/dev/null
+grep -qs '^{guard.BEGIN}' {FILES["after6"]} || ip6tables-restore -n < {REVERTING}/no-guard6 2>/dev/null
 echo "the firewall that stood before the last change is back: nobody confirmed that change" >&2
 rm -rf {REVERTING}
 exit $failed
@@ -282,7 +283,8 @@ def _save_for_revert() -> None:
             shutil.copy2(path, aside / name)
     if BOOT_LINK.is_symlink():
         (aside / "boots").touch()
-    write_atomic(aside / "no-guard", guard.render_removal())
+    for family in FAMILIES:
+        write_atomic(aside / f"no-guard{family}", guard.render_removal(family))
     write_atomic(aside / "revert", REVERT, 0o700)
     aside.rename(PENDING)
 
@@ -318,6 +320,16 @@ def confirm() -> bool:
     _disarm()
     shutil.rmtree(kept, ignore_errors=True)
     return True
+
+
+def wait_until_taken_back(seconds: float) -> bool:
+    """Wait for a revert that is under way to end. False if it has not within the time, or has not begun."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not PENDING.exists() and not REVERTING.exists():
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def refresh_fingerprints(state: State, rules: Sequence[Family]) -> None:

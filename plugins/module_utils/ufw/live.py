@@ -6,21 +6,29 @@ import hashlib
 import re
 
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import CHAIN_PREFIX, Family
-from ansible_collections.portside.vps.plugins.module_utils.ufw.guard import CHAIN, DOCKER_CHAIN
+from ansible_collections.portside.vps.plugins.module_utils.ufw.guard import CHAIN, DOCKER_CHAIN, SECOND_TABLE
+
+
+def _table(saved: str, name: str) -> list[str]:
+    found = re.search(rf"^\*{name}$(.*?)^COMMIT$", saved, re.MULTILINE | re.DOTALL)
+    return found[1].splitlines() if found else []
 
 
 def is_loaded(saved: str, family: Family) -> bool:
     """Whether ufw's chains are filled and asked. After `ufw disable` they linger, empty."""
     prefix = CHAIN_PREFIX[family]
-    lines = set(saved.splitlines())
+    lines = set(_table(saved, "filter"))
     return {f"-A INPUT -j {prefix}-before-input", f"-A {prefix}-before-input -j {prefix}-user-input"} <= lines
 
 
-def is_guarding(saved: str) -> bool:
-    """Whether DOCKER-USER asks the guard before anything lets a packet by."""
-    for line in saved.splitlines():
+def is_guarding(saved: str, family: Family) -> bool:
+    """Whether DOCKER-USER asks the guard before anything lets a packet by, and for IPv6 the second lock is shut too."""
+    if family == "6" and f"-A FORWARD -j {CHAIN}" not in _table(saved, SECOND_TABLE):
+        return False
+    lines = _table(saved, "filter")
+    for line in lines:
         if line == f"-A {DOCKER_CHAIN} -j {CHAIN}":
-            return f"-A {CHAIN} -j DROP" in saved.splitlines()
+            return f"-A {CHAIN} -j DROP" in lines
         if re.fullmatch(rf"-A {DOCKER_CHAIN} -j (RETURN|ACCEPT)", line):
             return False
     return False
@@ -39,7 +47,8 @@ def fingerprint(saved: str, family: Family) -> str:
         rf"|-A {DOCKER_CHAIN} -j {CHAIN}$"
         r"|:(?:INPUT|OUTPUT) "
     )
-    lines = [re.sub(r" \[\d+:\d+\]$", "", line) for line in saved.splitlines() if ours.match(line)]
+    lines = [re.sub(r" \[\d+:\d+\]$", "", line) for line in _table(saved, "filter") if ours.match(line)]
+    lines += [line for line in _table(saved, SECOND_TABLE) if CHAIN in line and line.startswith("-A ")]
     # The order of chains is nobody's promise, that of rules in a chain is.
     lines.sort(key=lambda line: line.split()[:2])
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -35,6 +35,7 @@ FILES = {
 }
 SSH_COMMENT = "ssh"
 EXEMPT_COMMENT = "ssh, never limited"
+PUBLISHED_COMMENT = "published by Docker"
 PIN_COMMENT = "the connection Ansible came by"
 
 
@@ -184,6 +185,7 @@ def plan(present: Present, policy: Policy) -> Plan:
     for family in families:
         existing[family] = parse_rules(present.files.get(f"rules{family}", ""), FILES[f"rules{family}"])
         ours = _ssh_rules(policy, family) + _declared(policy.rules, family, present=True)
+        ours += _published_rules(policy, family)
         gone = {entry.match for entry in _declared(policy.rules, family, present=False)}
         before = present.state.owned.get(family, frozenset())
         merged = merge(existing[family], ours, gone, before, purge=policy.purge, purge_foreign=policy.purge_foreign)
@@ -235,7 +237,7 @@ def _why_restart(present: Present, policy: Policy, files: Mapping[str, str], fam
         known = present.state.live.get(family, "")
         if known and known != live.fingerprint(saved, family):
             return f"its IPv{family} rules in the kernel are not those in its files"
-        if policy.guard and f"after{family}" not in files and not live.is_guarding(saved):
+        if policy.guard and f"after{family}" not in files and not live.is_guarding(saved, family):
             return f"the Docker guard for IPv{family} is not loaded"
     return ""
 
@@ -271,8 +273,25 @@ def _ssh_rules(policy: Policy, family: Family) -> list[Entry]:
     return found
 
 
-def _allow(port: int, family: Family, *, source: str = "", action: str = "allow", comment: str) -> Entry:
-    return Entry(action, "tcp", str(port), ANYWHERE[family], "any", source or ANYWHERE[family], comment=comment)
+def _published_rules(policy: Policy, family: Family) -> list[Entry]:
+    """Rules for published ports that are open to outsiders: where Docker doesn't forward them (IPv6 without its
+    `ip6tables`), a process of its own listens, and what goes there is ordinary incoming traffic.
+    """
+    published = policy.guard.published if policy.guard else ()
+    rules = [
+        _allow(port.port, family, port.protocol, source=port.sources[family], comment=port.comment or PUBLISHED_COMMENT)
+        for port in published
+        if family in port.sources
+    ]
+    declared = {entry.match for rule in policy.rules for entry in rule.entries.get(family, ())}
+    return [entry for entry in rules if entry.match not in declared]
+
+
+def _allow(
+    port: int | str, family: Family, protocol: str = "tcp", *, source: str = "", action: str = "allow", comment: str
+) -> Entry:
+    anywhere = ANYWHERE[family]
+    return Entry(action, protocol, str(port), anywhere, "any", source or anywhere, comment=comment)
 
 
 def _pin(rules: Sequence[Entry], policy: Policy, family: Family) -> Entry | None:

@@ -1,0 +1,141 @@
+"""No rule set shuts ssh out for longer than the timeout."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from servers import SCENARIO, inventories, passed, role, said
+
+from lab import playbook
+
+TIMEOUT = 12
+STATE = "/var/lib/portside/ufw"
+
+
+def descendants(process):
+    """Everything that a process has started, and what that has."""
+    table = subprocess.run(["ps", "-eo", "ppid=,pid="], capture_output=True, text=True, check=True).stdout
+    children = [int(pid) for parent, pid in map(str.split, table.splitlines()) if parent == str(process)]
+    return [*children, *(found for child in children for found in descendants(child))]
+
+
+def without_times(firewalls):
+    """What `Server.firewall` says, without when files were written."""
+    return {name: re.sub(r"\d{10}", "", text) for name, text in firewalls.items()}
+
+
+@pytest.fixture
+def shared_connections(tmp_path, lab_vars, servers):
+    """For each server the socket of an ssh connection by IPv4 that other ssh clients may use."""
+    ssh = ["ssh", "-F", lab_vars["lab_ssh_config"]]
+    places = {server.name: ["-o", f"ControlPath={tmp_path}/{server.name}", f"root@{server.ipv4}"] for server in servers}
+    for place in places.values():
+        subprocess.run([*ssh, "-o", "ControlMaster=yes", "-o", "ControlPersist=120", "-N", "-f", *place], check=True)
+    yield tmp_path
+    for place in places.values():
+        subprocess.run([*ssh, "-O", "exit", *place], check=False, capture_output=True)
+
+
+def test_a_rule_set_that_shuts_ssh_out_is_taken_back(servers, lab_vars, shared_connections):
+    """The controller came by IPv4, and only IPv4 is declared; but it is by IPv6 that it comes the next time."""
+    passed(role())
+    before = servers.each(lambda server: server.firewall())
+    run = role(
+        ansible_host="{{ lab_ipv6_address }}",
+        ansible_control_path=f"{shared_connections}/{{{{ inventory_hostname }}}}",
+        ufw_allow_ssh=False,
+        ufw_rules=[{"port": 22, "proto": "tcp", "from": lab_vars["lab_ipv4_subnet"]}],
+        ufw_confirm_timeout=TIMEOUT,
+    )
+    output = said(run)
+    assert output.count("The new firewall shut ssh out") >= len(servers)
+    assert f"took the change back after {TIMEOUT} s and answers new connections as before" in output
+    assert without_times(servers.each(lambda server: server.firewall())) == without_times(before)
+    for server in servers:
+        by_ipv6 = ["-o", "ControlPath=none", f"root@{server.ipv6}", "true"]
+        subprocess.run(["ssh", "-F", lab_vars["lab_ssh_config"], *by_ipv6], check=True)
+    passed(role(), changed=0)
+
+
+def test_a_controller_that_dies_leaves_the_old_firewall(servers, wait_until):
+    """Ansible is killed between the change and its confirmation."""
+    before = servers.each(lambda server: server.firewall())
+    argv = [str(Path(sys.executable).with_name("ansible-playbook")), str(SCENARIO / "role.yml")]
+    argv += [part for path in inventories() for part in ("-i", str(path))]
+    argv += ["-e", json.dumps({"ufw_rules": [{"port": 9090}], "ufw_confirm_timeout": TIMEOUT})]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(argv, cwd=playbook.ROOT, **quiet) as ansible:
+        wait_until(lambda: all(server.host.file(f"{STATE}/pending").exists for server in servers), "the changes are under way", 60)
+        # Ansible's workers have sessions of their own.
+        for process in (ansible.pid, *descendants(ansible.pid)):
+            os.kill(process, signal.SIGKILL)
+
+    def taken_back(server):
+        wait_until(lambda: "9090" in server.run("ufw status"), f"{server.name}: the change is made")
+        # Beside the state lies only a change that waits, or one that is being taken back.
+        wait_until(lambda: server.run(f"ls {STATE}") == "state.json", f"{server.name}: taken back", TIMEOUT + 30)
+
+    servers.each(taken_back)
+    assert without_times(servers.each(lambda server: server.firewall())) == without_times(before)
+
+
+def test_ssh_on_another_port_is_found_and_opened(servers):
+    def ports(server, text):
+        server.run(f"printf '{text}' > /etc/ssh/sshd_config.d/ports.conf && systemctl restart ssh")
+
+    def reachable(server):
+        return [server.reach(target)[target] for target in (f"{server.ipv4}/2022", f"{server.ipv6}/2022")]
+
+    servers.each(lambda server: ports(server, "Port 22\\nPort 2022\\n"))
+    try:
+        assert set(map(tuple, servers.each(reachable).values())) == {("silent", "silent")}
+        passed(role(), changed=1)
+        assert set(map(tuple, servers.each(reachable).values())) == {("open", "open")}
+    finally:
+        servers.each(lambda server: ports(server, ""))
+    passed(role(), changed=1)
+    assert set(map(tuple, servers.each(reachable).values())) == {("silent", "silent")}
+
+
+@pytest.mark.parametrize("user", ["root", "deploy"])
+def test_the_connection_in_use_stays_allowed_whatever_is_declared(user, servers):
+    """Also with sudo, which hides from a program where its connection comes from."""
+    wrong = {
+        "ufw_allow_ssh": False,
+        "ufw_rules": [{"port": 22, "action": "deny"}],
+        "ansible_user": user,
+        "ansible_become": user != "root",
+    }
+    run = role(**wrong)
+    passed(run, changed=1)
+    assert "would shut out the connection Ansible came by" in " ".join(run.output.split())
+    passed(role(**wrong), changed=0)
+    for server in servers:
+        assert "the connection Ansible came by" in server.run("ufw status")
+    passed(role(), changed=1)
+    for server in servers:
+        assert "the connection Ansible came by" not in server.run("ufw status")
+
+
+def test_ssh_is_limited_for_strangers_and_not_for_the_controller(servers, lab_vars):
+    passed(role(ufw_ssh_limit=True), changed=1)
+    try:
+
+        def knock(server):
+            target = f"{server.ipv4}/22"
+            assert [server.reach(target)[target] for _ in range(8)].count("open") == 5
+            for _ in range(8):
+                ssh = ["ssh", "-F", lab_vars["lab_ssh_config"], "-o", "ControlPath=none", server.name, "true"]
+                subprocess.run(ssh, check=True)
+
+        servers.each(knock)
+        passed(role(ufw_ssh_limit=True), changed=0)
+    finally:
+        passed(role(), changed=1)
