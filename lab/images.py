@@ -3,12 +3,12 @@
 import hashlib
 import subprocess
 import tempfile
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
+import docker
 import docker.errors
+import requests
 
 from lab.errors import LabError
 from lab.identity import CHECKOUT
@@ -21,8 +21,8 @@ RECIPES = CHECKOUT / "lab" / "images"
 # The base of applications, and the release whose own Python has the same version.
 PYTHON_IMAGE = "python:3.13-slim"
 PYTHON_RELEASE = RELEASES["debian13"]
-REGISTRY = "https://registry-1.docker.io/v2/"
-REGISTRY_SECONDS = 4
+# Seconds without a word from a registry after which the archive is used instead.
+REGISTRY_SECONDS = 20
 
 
 def recipe_hash(directory: Path, *inputs: str) -> str:
@@ -118,26 +118,14 @@ def exists(engine: Any, tag: str) -> bool:
     return True
 
 
-def _registry_answers() -> bool:
-    """Whether the public registry can be reached; an answer of 401 is one."""
-    try:
-        urllib.request.urlopen(REGISTRY, timeout=REGISTRY_SECONDS)
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
-    return True
-
-
 def _pull(engine: Any, image: str, tag: str) -> bool:
-    if not _registry_answers():
-        return False
+    """Pull an image and give it the lab's tag; False where no registry answers or it doesn't have the image."""
     present = exists(engine, image)
-    say(f"pulling {image}")
+    repository, _, version = image.partition(":")
     try:
-        engine.images.pull(*image.split(":")).tag(tag)
-    except docker.errors.APIError as error:
-        say(f"the registry did not give {image}: {error.explanation}")
+        docker.from_env(timeout=REGISTRY_SECONDS).images.pull(repository, version).tag(tag)
+    except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+        say(f"no registry gave {image}: {getattr(error, 'explanation', error)}")
         return False
     if not present:
         engine.images.remove(image)
@@ -147,15 +135,14 @@ def _pull(engine: Any, image: str, tag: str) -> bool:
 def _bootstrap(engine: Any, release: Release, tag: str) -> None:
     ensure_programs(BOOTSTRAP)
     ensure_keyring(release.keyring, release.keyring_package)
-    say(f"installing {release.name} from {release.mirrors[0].split()[0]}")
-    sources = "".join(
-        f"deb [signed-by={release.keyring}] {mirror} {release.components}\n" for mirror in release.mirrors
-    )
+    say(f"installing {release.name} from its distribution's archive")
     with tempfile.TemporaryDirectory(prefix="portside-base-") as directory:
         root = Path(directory) / "root.tar"
         result = subprocess.run(
-            ["mmdebstrap", "--variant=minbase", "--quiet", release.suite, str(root), "-"],
-            input=sources,
+            [
+                *("mmdebstrap", "--variant=minbase", "--quiet", f"--components={release.components}"),
+                *(f"--keyring={release.keyring}", release.suite, str(root)),
+            ],
             capture_output=True,
             text=True,
             check=False,

@@ -14,8 +14,9 @@ _UBUNTU_KEYS = "/usr/share/keyrings/ubuntu-archive-keyring.gpg"
 class Release:
     """Where one release of a distribution comes from.
 
-    `image` is asked of a registry first; where none answers, `suite` is installed from the distribution's archive,
-    which `keyring` (a file of the package `keyring_package`) proves genuine.
+    `image` is asked of a registry first; where none answers, `suite` is installed from the distribution's archive (with
+    updates and security, where mmdebstrap(1) knows it to be), which `keyring` (a file of the package `keyring_package`)
+    proves genuine.
     """
 
     name: str
@@ -24,11 +25,9 @@ class Release:
     components: str
     keyring: str
     keyring_package: str
-    mirrors: tuple[str, ...]
 
 
 def _debian(version: str, suite: str) -> Release:
-    archive, security = "http://deb.debian.org/debian", "http://deb.debian.org/debian-security"
     return Release(
         name=f"debian{version}",
         image=f"debian:{version}",
@@ -36,20 +35,17 @@ def _debian(version: str, suite: str) -> Release:
         components="main",
         keyring=_DEBIAN_KEYS,
         keyring_package="debian-archive-keyring",
-        mirrors=(f"{archive} {suite}", f"{archive} {suite}-updates", f"{security} {suite}-security"),
     )
 
 
 def _ubuntu(version: str, suite: str) -> Release:
-    archive = "http://archive.ubuntu.com/ubuntu"
     return Release(
         name=f"ubuntu{version.replace('.', '')}",
         image=f"ubuntu:{version}",
         suite=suite,
-        components="main universe",
+        components="main,universe",
         keyring=_UBUNTU_KEYS,
         keyring_package="ubuntu-keyring",
-        mirrors=(f"{archive} {suite}", f"{archive} {suite}-updates", f"{archive} {suite}-security"),
     )
 
 

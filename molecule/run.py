@@ -2,7 +2,7 @@
 
     python molecule/run.py [scenario …]
 
-A scenario's whole output goes to .build/molecule/<scenario>.log and, when it fails, to the terminal too.
+A scenario's whole output goes to .build/molecule/<scenario>-<process>.log and, when it fails, to the terminal too.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ def scenarios() -> list[str]:
     return sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
 
 
-def environment() -> dict[str, str]:
-    """What Molecule needs to find this checkout's scenarios, and nothing of another's."""
+def environment(scenario: str) -> dict[str, str]:
+    """What Molecule needs to find this checkout's scenarios, and nothing of another's or of another run's."""
     own = {
         "ANSIBLE_HOME": str(ROOT / ".build" / "ansible"),
+        "MOLECULE_COMMAND_BORDERS": "false",
+        "MOLECULE_EPHEMERAL_DIRECTORY": str(LOGS / f"{scenario}-{os.getpid()}"),
         "MOLECULE_GLOB": "molecule/*/molecule.yml",
+        "PORTSIDE_LAB": f"{scenario.replace('_', '-')}-{os.getpid()}",
         "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
     }
     return {**os.environ, **own}
@@ -37,14 +40,20 @@ def environment() -> dict[str, str]:
 
 def passed(scenario: str) -> bool:
     """Run one scenario; on failure print the end of its log."""
-    log = LOGS / f"{scenario}.log"
+    log = LOGS / f"{scenario}-{os.getpid()}.log"
     started = time.monotonic()
     print(f"{scenario}: running, output in {log.relative_to(ROOT)}", flush=True)
     with log.open("w", encoding="utf-8") as stream:
         argv = [str(ROOT / ".venv" / "bin" / "molecule"), "test", "--scenario-name", scenario]
         try:
             status = subprocess.run(
-                argv, cwd=ROOT, env=environment(), stdout=stream, stderr=subprocess.STDOUT, timeout=LIMIT, check=False
+                argv,
+                cwd=ROOT,
+                env=environment(scenario),
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                timeout=LIMIT,
+                check=False,
             ).returncode
         except subprocess.TimeoutExpired:
             status = -1

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import time
 
 import pytest
 
+from lab.stripe import EVENT, signature
+
 SECRET = "whsec_for_the_lab_only"
-EVENT = '{"id":"evt_1","object":"event","type":"charge.succeeded","data":{"object":{"description":"Käse\\r\\n"}}}'
 
 
-def signature(body: str, secret: str = SECRET) -> str:
-    """The header that Stripe sends with a webhook: an HMAC over the time and the raw body."""
-    now = int(time.time())
-    digest = hmac.new(secret.encode(), f"{now}.{body}".encode(), hashlib.sha256).hexdigest()
-    return f"t={now},v1={digest}"
+def now_signed(body: str, secret: str = SECRET) -> str:
+    """The header of a webhook that is sent now."""
+    return f"Stripe-Signature: {signature(body, secret, int(time.time()))}"
 
 
 @pytest.fixture(params=["ipv4", "ipv6"])
@@ -26,20 +23,13 @@ def family(request) -> str:
     return {"ipv4": "-4", "ipv6": "-6"}[request.param]
 
 
-def on_the_host(vps, url: str) -> str:
-    """What a URL answers on the server itself, which has no curl; empty when it doesn't answer."""
-    script = f"import urllib.request as r; print(r.urlopen('{url}', timeout=5).read().decode())"
-    return vps.run("python3 -c %s", script).stdout.strip()
-
-
 def post(curl, url: str, *options: str):
     """Send the event the way Stripe does."""
     return curl(url, *options, "--header", "Content-Type: application/json", "--data-binary", EVENT)
 
 
 def test_a_signed_webhook_reaches_the_app(curl, domain, family):
-    header = f"Stripe-Signature: {signature(EVENT)}"
-    answer = post(curl, f"https://api.{domain}/webhooks/stripe", family, "--header", header)
+    answer = post(curl, f"https://api.{domain}/webhooks/stripe", family, "--header", now_signed(EVENT))
     assert answer.status == 200, answer
 
 
@@ -50,7 +40,7 @@ def test_an_unsigned_webhook_is_refused_by_the_app(curl, domain, family):
 
 
 def test_a_webhook_signed_with_another_secret_is_refused(curl, domain):
-    header = f"Stripe-Signature: {signature(EVENT, 'whsec_of_somebody_else')}"
+    header = now_signed(EVENT, "whsec_of_somebody_else")
     assert post(curl, f"https://api.{domain}/webhooks/stripe", "--header", header).status == 400
 
 
@@ -87,7 +77,7 @@ def test_only_ssh_80_and_443_are_open(open_ports, vps_vars):
         assert open_ports(address) == {22, 80, 443}
 
 
-def test_docker_cannot_walk_past_the_firewall(vps, client, vps_vars, wait_until):
+def test_docker_cannot_walk_past_the_firewall(vps, client, vps_vars, local_get, wait_until):
     image = vps.check_output("docker ps --filter label=portside.app=shop-api --format '{{.Image}}'")
     vps.run_expect(
         [0],
@@ -95,7 +85,7 @@ def test_docker_cannot_walk_past_the_firewall(vps, client, vps_vars, wait_until)
         image,
     )
     try:
-        wait_until(lambda: on_the_host(vps, "http://127.0.0.1:9999/health"), "the decoy answers on the host")
+        wait_until(lambda: local_get("http://127.0.0.1:9999/health")[0] == 200, "the decoy answers on the host")
         for option, address in (("-4", vps_vars["lab_ipv4"]), ("-6", f"[{vps_vars['lab_ipv6_address']}]")):
             assert client.run(f"curl --silent --max-time 3 {option} http://{address}:9999/health").rc != 0
     finally:
@@ -109,8 +99,9 @@ def test_containers_are_published_on_loopback_only(vps):
     assert all(entry.startswith("127.0.0.1:") for entry in published)
 
 
-def test_the_local_port_leads_to_the_live_release(vps):
-    assert json.loads(on_the_host(vps, "http://127.0.0.1:8000/health"))["version"] == "1.0"
+def test_the_local_port_leads_to_the_live_release(local_get):
+    status, body = local_get("http://127.0.0.1:8000/health")
+    assert (status, json.loads(body)["version"]) == (200, "1.0")
 
 
 def test_the_worker_runs_and_publishes_nothing(vps):

@@ -65,5 +65,5 @@ def test_bad_hosts_are_refused(text: str, message: str) -> None:
 def test_a_release_is_one_line_of_data() -> None:
     for name, release in RELEASES.items():
         assert release.name == name
-        assert all(release.suite in mirror for mirror in release.mirrors)
-        assert any("security" in mirror for mirror in release.mirrors)
+        assert release.image.partition(":")[0] in release.keyring
+        assert release.components.startswith("main")
