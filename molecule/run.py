@@ -43,6 +43,7 @@ def passed(scenario: str) -> bool:
     log = LOGS / f"{scenario}-{os.getpid()}.log"
     started = time.monotonic()
     print(f"{scenario}: running, output in {log.relative_to(ROOT)}", flush=True)
+    own = environment(scenario)
     with log.open("w", encoding="utf-8") as stream:
         argv = [str(ROOT / ".venv" / "bin" / "molecule"), "test", "--scenario-name", scenario]
         try:
