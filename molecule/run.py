@@ -50,7 +50,7 @@ def passed(scenario: str) -> bool:
             status = subprocess.run(
                 argv,
                 cwd=ROOT,
-                env=environment(scenario),
+                env=own,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 timeout=LIMIT,
