@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils.ufw import exposure
 from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import (
     RuleError,
     check_timeout,
@@ -48,4 +49,9 @@ class FilterModule:
 
     def filters(self) -> dict[str, object]:
         """Name and function of each filter."""
-        return {"firewall_problems": firewall_problems}
+        return {
+            "firewall_problems": firewall_problems,
+            "firewall_targets": exposure.targets,
+            "firewall_compare": exposure.compare,
+            "firewall_table": exposure.table,
+        }

@@ -141,6 +141,7 @@ unconfirmed:
   returned: success
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -260,11 +261,13 @@ def main() -> None:
     if not host.installed() and not module.check_mode:
         module.fail_json(msg="ufw is not installed; install it first, or leave ufw_manage_packages at true")
     try:
-        policy, present, wanted = _plan(module)
-        if wanted.changed and not module.check_mode:
-            host.apply(wanted, present, module.params["confirm_timeout"])
-        elif not wanted.changed and not module.check_mode and not present.state.live:
-            host.refresh_fingerprints(present.state, list(wanted.rules))
+        with contextlib.nullcontext() if module.check_mode else host.ufw_lock():
+            policy, present, wanted = _plan(module)
+            if not module.check_mode:
+                if wanted.changed:
+                    host.apply(wanted, present, module.params["confirm_timeout"])
+                elif wanted.unseen:
+                    host.remember(wanted)
     except RuleError as error:
         module.fail_json(msg="The firewall is as it was. " + ". ".join(error.problems), problems=error.problems)
     except (EntryError, host.ApplyError) as error:

@@ -72,7 +72,11 @@ def test_a_controller_that_dies_leaves_the_old_firewall(servers, wait_until):
     argv += ["-e", json.dumps({"ufw_rules": [{"port": 9090}], "ufw_confirm_timeout": TIMEOUT})]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(argv, cwd=playbook.ROOT, **quiet) as ansible:
-        wait_until(lambda: all(server.host.file(f"{STATE}/pending").exists for server in servers), "the changes are under way", 60)
+        wait_until(
+            lambda: all(server.host.file(f"{STATE}/pending").exists for server in servers),
+            "the changes are under way",
+            60,
+        )
         # Ansible's workers have sessions of their own.
         for process in (ansible.pid, *descendants(ansible.pid)):
             os.kill(process, signal.SIGKILL)

@@ -68,6 +68,7 @@ def test_purge_removes_what_the_role_added_and_nothing_else(servers):
     servers.each(
         lambda server: server.run("ufw allow 7777/tcp comment mine && ufw insert 1 deny from 192.0.2.66 comment ban")
     )
+    passed(role(ufw_rules=MANY[:2], ufw_docker_allow=[]), changed=0)
     passed(role(ufw_rules=MANY[1:2], ufw_docker_allow=[]), changed=1)
     for server in servers:
         assert server.rules(6) == [ALLOWED("22"), ALLOWED("20002"), ALLOWED("7777")]

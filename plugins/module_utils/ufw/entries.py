@@ -250,7 +250,7 @@ def applies(entry: Entry, packet: Packet) -> bool:
         and entry.sport == "any"
         and _contains(entry.src, packet.source)
         and _contains(entry.dst, packet.destination)
-        and _includes(entry.dport, packet.port)
+        and includes_port(entry.dport, packet.port)
     )
 
 
@@ -263,7 +263,8 @@ def _contains(network: str, address: str) -> bool:
         return False
 
 
-def _includes(ports: str, port: int) -> bool:
+def includes_port(ports: str, port: int) -> bool:
+    """Whether ufw's spelling of ports (`any`, `80`, `80,443`, `8000:8010`) has the port."""
     if ports == "any":
         return True
     for part in ports.split(","):

@@ -8,14 +8,21 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, run
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
 from ansible_collections.portside.vps.plugins.module_utils.ufw import docker, guard, live, ssh
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import FAMILIES, Family
-from ansible_collections.portside.vps.plugins.module_utils.ufw.policy import FILES, Plan, Present, State, parse_state
+from ansible_collections.portside.vps.plugins.module_utils.ufw.policy import (
+    FILES,
+    Plan,
+    Present,
+    State,
+    loaded_text,
+    parse_state,
+)
 
 STATE_DIR = Path("/var/lib/portside/ufw")
 STATE_FILE = STATE_DIR / "state.json"
@@ -160,7 +167,7 @@ def why_docker_is_unguardable(filter_rules: str) -> str:
 
 @contextlib.contextmanager
 def ufw_lock() -> Iterator[None]:
-    """Keeps the ufw command and other runs out while files and kernel disagree."""
+    """Keeps the ufw command and other runs out: what was read is still true when it is written."""
     with UFW_LOCK.open("w") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX)
         yield
@@ -172,7 +179,7 @@ def is_pending() -> bool:
 
 
 def apply(plan: Plan, before: Present, timeout: int) -> None:
-    """Make the host match the plan.
+    """Make the host match the plan. The caller holds the lock, since before it looked.
 
     Args:
         plan: what to do.
@@ -182,40 +189,30 @@ def apply(plan: Plan, before: Present, timeout: int) -> None:
     Raises:
         ApplyError: a step failed; the old firewall stands again.
     """
-    with ufw_lock():
-        _save_for_revert()
-        try:
-            if timeout:
-                _arm(timeout)
-            for name, text in plan.files.items():
-                path = Path(FILES[name])
-                write_atomic(path, text, _mode(path))
-            _load(plan, before)
-            after = saved()
-            fingerprints = {family: live.fingerprint(after[family], family) for family in plan.rules}
-            _write_state(State(plan.owned, fingerprints))
-            if plan.enable_boot:
-                run(["systemctl", "enable", "ufw.service"])
-        except (CommandError, OSError) as error:
-            taken_back = run(["/bin/sh", str(PENDING / "revert")], expect=())
-            _disarm()
-            outcome = (
-                "the old one stands again"
-                if taken_back.status == 0
-                else f"taking it back failed too: {taken_back.said}"
-            )
-            raise ApplyError(f"the new firewall could not be loaded, and {outcome}. {error}") from error
+    _save_for_revert()
+    try:
+        if timeout:
+            _arm(timeout)
+        for name, text in plan.files.items():
+            path = Path(FILES[name])
+            write_atomic(path, text, _mode(path))
+        _load(plan, before)
+        remember(plan)
+        if plan.enable_boot:
+            run(["systemctl", "enable", "ufw.service"])
+    except (CommandError, OSError) as error:
+        taken_back = run(["/bin/sh", str(PENDING / "revert")], expect=())
+        _disarm()
+        outcome = (
+            "the old one stands again" if taken_back.status == 0 else f"taking it back failed too: {taken_back.said}"
+        )
+        raise ApplyError(f"the new firewall could not be loaded, and {outcome}. {error}") from error
     if not timeout:
         confirm()
 
 
 def _mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
-
-
-def _write_state(state: State) -> None:
-    STATE_DIR.mkdir(parents=True, exist_ok=True)
-    write_atomic(STATE_FILE, state.to_json(), 0o600)
 
 
 def _load(plan: Plan, before: Present) -> None:
@@ -332,7 +329,9 @@ def wait_until_taken_back(seconds: float) -> bool:
     return False
 
 
-def refresh_fingerprints(state: State, rules: Sequence[Family]) -> None:
-    """Remember the running firewall, where the role has never seen it."""
-    now = saved()
-    _write_state(State(state.owned, {family: live.fingerprint(now[family], family) for family in rules}))
+def remember(plan: Plan) -> None:
+    """Write down whose rules are whose, and how the kernel shows what was loaded."""
+    now = present()
+    seen = {family: live.seen(now.saved[family], loaded_text(now.files, family), family) for family in plan.rules}
+    STATE_DIR.mkdir(parents=True, exist_ok=True)
+    write_atomic(STATE_FILE, State(plan.owned, seen).to_json(), 0o600)

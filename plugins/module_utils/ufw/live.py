@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
+from dataclasses import dataclass
 
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import CHAIN_PREFIX, Family
 from ansible_collections.portside.vps.plugins.module_utils.ufw.guard import CHAIN, DOCKER_CHAIN, SECOND_TABLE
@@ -32,6 +34,37 @@ def is_guarding(saved: str, family: Family) -> bool:
         if re.fullmatch(rf"-A {DOCKER_CHAIN} -j (RETURN|ACCEPT)", line):
             return False
     return False
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Hashes of the files and of the kernel's rules at one moment, when the one had just been loaded into the other."""
+
+    files: str
+    kernel: str
+
+
+def seen(saved: str, files: str, family: Family) -> Seen:
+    """What to remember after loading. `files` is the text of user.rules and of the guard's block."""
+    return Seen(hashlib.sha256(files.encode()).hexdigest(), fingerprint(saved, family))
+
+
+def differs(saved: str, files: str, family: Family, known: Seen | None) -> bool:
+    """Whether the kernel has other rules than the files say.
+
+    Exact where the files are those of the last time. Where somebody has used ufw since, the rules are counted, because
+    the kernel spells them differently.
+    """
+    now = seen(saved, files, family)
+    if known and known.files == now.files:
+        return known.kernel != now.kernel
+    kernel = "\n".join([*_table(saved, "filter"), *_table(saved, SECOND_TABLE)])
+    return _counted(kernel, family) != _counted(files, family)
+
+
+def _counted(rules: str, family: Family) -> Counter[str]:
+    chains = rf"^-A ({CHAIN_PREFIX[family]}-user-(?:input|output|forward)|{CHAIN}) "
+    return Counter(re.findall(chains, rules, re.MULTILINE))
 
 
 def fingerprint(saved: str, family: Family) -> str:

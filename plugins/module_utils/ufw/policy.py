@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from ansible_collections.portside.vps.plugins.module_utils.ufw import guard as docker_guard
 from ansible_collections.portside.vps.plugins.module_utils.ufw import live
@@ -61,25 +61,26 @@ class Policy:
 
 @dataclass(frozen=True)
 class State:
-    """What the role remembers on the host: the rules it owns, and the fingerprint of the firewall it left behind."""
+    """What the role remembers on the host: the rules it owns, and the firewall it left behind."""
 
     owned: Mapping[Family, frozenset[str]] = field(default_factory=dict)
-    live: Mapping[Family, str] = field(default_factory=dict)
+    seen: Mapping[Family, live.Seen] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """As a person can read it."""
         rules = {family: sorted(matches) for family, matches in self.owned.items()}
-        return json.dumps({"rules": rules, "live": dict(self.live)}, indent=2, sort_keys=True) + "\n"
+        seen = {family: asdict(hashes) for family, hashes in self.seen.items()}
+        return json.dumps({"rules": rules, "seen": seen}, indent=2, sort_keys=True) + "\n"
 
 
 def parse_state(text: str) -> State:
     """What `State.to_json` wrote; an empty state for anything else, which only means that no rule is known as ours."""
     try:
         content = json.loads(text or "{}")
-        rules, fingerprints = content.get("rules", {}), content.get("live", {})
+        rules, seen = content.get("rules", {}), content.get("seen", {})
         return State(
             {family: frozenset(map(str, rules.get(family, ()))) for family in FAMILIES},
-            {family: str(fingerprints[family]) for family in FAMILIES if family in fingerprints},
+            {family: live.Seen(**seen[family]) for family in FAMILIES if family in seen},
         )
     except (ValueError, AttributeError, TypeError):
         return State()
@@ -106,6 +107,7 @@ class Plan:
     restart: str
     enable_boot: bool
     records: bool
+    unseen: bool
     before: str
     after: str
 
@@ -210,6 +212,11 @@ def plan(present: Present, policy: Policy) -> Plan:
         restart=restart,
         enable_boot=not present.boots,
         records=owned != {family: present.state.owned.get(family, frozenset()) for family in owned},
+        unseen=any(
+            family not in present.state.seen
+            or present.state.seen[family].files != live.seen("", loaded_text(present.files, family), family).files
+            for family in families
+        ),
         before=summary(present.files, existing, "" if "defaults" in files else restart, boots=present.boots),
         after=summary({**present.files, **files}, rules, "", boots=True),
     )
@@ -234,12 +241,16 @@ def _why_restart(present: Present, policy: Policy, files: Mapping[str, str], fam
         saved = present.saved.get(family, "")
         if not live.is_loaded(saved, family):
             return f"its IPv{family} rules are not loaded"
-        known = present.state.live.get(family, "")
-        if known and known != live.fingerprint(saved, family):
+        if live.differs(saved, loaded_text(present.files, family), family, present.state.seen.get(family)):
             return f"its IPv{family} rules in the kernel are not those in its files"
         if policy.guard and f"after{family}" not in files and not live.is_guarding(saved, family):
             return f"the Docker guard for IPv{family} is not loaded"
     return ""
+
+
+def loaded_text(files: Mapping[str, str], family: Family) -> str:
+    """The part of the files that this role answers for, as it is loaded into the kernel."""
+    return files.get(f"rules{family}", "") + docker_guard.guard_of(files.get(f"after{family}", ""))
 
 
 def _declared(rules: Sequence[Declared], family: Family, *, present: bool) -> list[Entry]:

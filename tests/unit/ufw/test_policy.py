@@ -13,6 +13,7 @@ from ansible_collections.portside.vps.plugins.module_utils.ufw.policy import (
     Present,
     State,
     identity,
+    loaded_text,
     merge,
     parse_state,
     plan,
@@ -45,9 +46,9 @@ SAVED = {
 def applied(present, policy):
     """The host after the plan was carried out, with a kernel that has what the files say."""
     done = plan(present, policy)
-    prints = {family: live.fingerprint(SAVED[family], family) for family in done.rules}
     files = {**present.files, **done.files}
-    return Present(files, State(done.owned, prints), SAVED, boots=True)
+    seen = {family: live.seen(SAVED[family], loaded_text(files, family), family) for family in done.rules}
+    return Present(files, State(done.owned, seen), SAVED, boots=True)
 
 
 def in_words(rules):
@@ -99,6 +100,24 @@ def test_a_kernel_that_differs_is_a_change(family, old, new, why):
     again = plan(present, POLICY)
     assert again.changed
     assert why in again.restart
+    assert not again.files
+
+
+BY_HAND = "### tuple ### allow tcp 81 0.0.0.0/0 any 0.0.0.0/0 in\n-A ufw-user-input -p tcp --dport 81 -j ACCEPT\n\n"
+LOADED = "-A ufw-user-input -p tcp -m tcp --dport 81 -j ACCEPT\n"
+
+
+@pytest.mark.parametrize(("loaded", "changed"), [(LOADED, False), ("", True), (LOADED + LOADED, True)])
+def test_a_rule_that_somebody_added_with_ufw_is_no_damage(loaded, changed):
+    present = applied(FRESH, replace(POLICY, rules=declare([{"port": 80, "proto": "tcp"}, {"port": 443}])))
+    last = "-A ufw-user-input -p udp -m udp --dport 443 -j ACCEPT\n"
+    assert last in SAVED["4"]
+    rules = present.files["rules4"].replace("### END RULES", BY_HAND + "### END RULES")
+    saved = SAVED["4"].replace(last, last + loaded)
+    present = replace(present, files={**present.files, "rules4": rules}, saved={**SAVED, "4": saved})
+    again = plan(present, replace(POLICY, rules=declare([{"port": 80, "proto": "tcp"}, {"port": 443}])))
+    assert again.changed is changed
+    assert again.unseen
     assert not again.files
 
 

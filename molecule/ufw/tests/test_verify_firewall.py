@@ -1,0 +1,38 @@
+"""playbooks/verify_firewall.yml tells a firewall that holds from one that only says so."""
+
+from __future__ import annotations
+
+from servers import inventories, passed, said
+
+from lab import playbook
+
+
+def verify():
+    """Run the playbook; the machine outside looks."""
+    return playbook.run("portside.vps.verify_firewall", inventories(), variables={"portside_verify_from": "client"})
+
+
+def test_the_play_shows_what_is_open_to_whom(servers):
+    run = verify()
+    passed(run, changed=0)
+    for row in (
+        ("22/tcp", "v4", "sshd", "anyone", "open", "yes"),
+        ("80/tcp", "v6", "python3", "anyone", "open", "yes"),
+        ("9090/tcp", "v6", "python3", "nobody", "silent", "yes"),
+        ("9992/tcp", "v4", "container elsewhere", "192.0.2.0/24", "silent", "yes"),
+        ("9993/tcp", "v6", "container allowed", "anyone", "open", "yes"),
+        ("9999/tcp", "v4", "container any4", "nobody", "silent", "yes"),
+        ("9998/tcp", "v6", "container any6", "nobody", "silent", "yes"),
+    ):
+        assert " ".join(run.output.split()).count(" ".join(row)) == len(servers), row
+
+
+def test_the_play_fails_where_a_port_is_open_that_should_not_be(servers):
+    try:
+        servers.each(lambda server: server.run("iptables -F DOCKER-USER"))
+        output = said(verify())
+    finally:
+        servers.each(lambda server: server.run("ufw reload"))
+    for server in servers:
+        assert f"{server.name} is not as its firewall declares, seen from client" in output
+    assert "9999/tcp v4 container any4 nobody open NO" in output
