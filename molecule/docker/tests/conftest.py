@@ -28,7 +28,7 @@ def role(lab_vars, vps_name):
 @pytest.fixture
 def container(vps):
     """A container that somebody else runs: a function that says when it was started."""
-    vps.run_expect([0], "docker image inspect local/busybox:1 >/dev/null 2>&1 || (apt-get -qq update; %s)" % IMAGE)
+    vps.run_expect([0], f"docker image inspect local/busybox:1 >/dev/null 2>&1 || (apt-get -qq update; {IMAGE})")
     vps.run_expect([0], "docker run --detach --name bystander local/busybox:1 /bin/busybox sleep 86400")
     yield lambda: vps.check_output("docker inspect --format '{{.State.Running}} {{.State.StartedAt}}' bystander")
     vps.run_expect([0], "docker rm --force bystander")

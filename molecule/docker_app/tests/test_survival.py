@@ -1,16 +1,40 @@
-"""Reboots, and runs that were killed."""
+"""Reboots, runs that were killed, and Docker restarted."""
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 
-SLOW_REQUEST = "import urllib.request; urllib.request.urlopen('http://127.0.0.1:%s/slow?seconds=8')"
+
+@pytest.mark.parametrize("changes", [{"image": "2"}, {"image": "2", "env": {"EXIT_STATUS": "1"}}], ids=["good", "bad"])
+def test_a_run_that_is_killed_after_any_step_leaves_the_app_served_and_is_repaired_by_the_next(server, apps, changes):
+    """kill -9 after the first effect on the host, after the second, and so on, until a run comes to its end."""
+    apps = {"shop": apps["shop"]}
+    wanted = {"shop": {**apps["shop"], **changes, "image": server.image(changes["image"])}}
+    for step in range(1, 60):
+        server.deploy(apps, only=["shop"])
+        cut = server.release(wanted, kill_at=step, only=["shop"])
+        assert server.ask("shop")[0] == 200, f"nobody serves after {step} steps"
+        done = server.release(wanted, only=["shop"])
+        assert done.status == ("env" in changes), done.message
+        assert server.running("shop") == [server.live("shop")["container"]]
+        assert server.ask("shop")[1]["version"] == ("1" if "env" in changes else "2")
+        assert {release["state"] for release in server.state("shop")["releases"]} <= {"live", "retired", "failed"}
+        if cut.status != -9:
+            return
+    pytest.fail("the run never came to its end")
 
 
-def test_a_reboot_brings_back_the_live_release_and_nothing_else(server, apps, reboot, wait_until):
-    apps["shop"]["image"] = "{{ lab_registry }}/probe:2"
+def test_containers_outlive_a_restart_of_docker(server, vps):
+    started = "docker inspect --format '{{.State.StartedAt}}' %s"
+    container = server.live("shop")["container"]
+    before = vps.check_output(started, container)
+    vps.run_expect([0], "systemctl restart docker")
+    assert server.ask("shop")[0] == 200
+    assert vps.check_output(started, container) == before
+
+
+def test_a_reboot_brings_back_the_live_releases_and_nothing_else(server, apps, reboot, wait_until):
+    apps["shop"]["image"] = server.image("2")
     server.deploy(apps)
     reboot(power_cut=True)
     wait_until(lambda: server.ask("shop")[0] == 200, "the app answers again")
@@ -18,35 +42,3 @@ def test_a_reboot_brings_back_the_live_release_and_nothing_else(server, apps, re
     for name in apps:
         expected = [server.live(name)["container"]]
         wait_until(lambda name=name, expected=expected: server.running(name) == expected, f"{name} runs again")
-
-
-# When the run is killed, by what the server then shows of it; the number is that of the new release.
-MOMENTS = {
-    "it is remembered": "grep -q '\"number\": {number},' /var/lib/portside/apps/shop/state.json",
-    "its container starts": 'test -n "$(docker ps --quiet --filter name=^shop-r{number}$)"',
-    "the old one is stopped": "grep -q retired /var/lib/portside/apps/shop/state.json",
-}
-
-
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_a_run_that_is_killed_is_repaired_by_the_next(server, vps, apps, moment):
-    server.deploy([{"name": "shop", "state": "absent"}])
-    server.deploy(apps)
-    before = server.live("shop")
-    # The old container takes its time to stop: it has something to answer.
-    vps.run_expect([0], "systemd-run python3 -c %s", SLOW_REQUEST % before["host_port"])
-    apps["shop"]["image"] = "{{ lab_registry }}/probe:2"
-    apps["shop"]["env"]["START_DELAY"] = "2"
-    results = []
-    thread = threading.Thread(target=lambda: results.append(server.role(apps)))
-    thread.start()
-    seen = MOMENTS[moment].format(number=before["number"] + 1)
-    vps.run_expect([0], f"for try in $(seq 600); do {seen} && exit 0; sleep 0.05; done; exit 1")
-    vps.run_expect([0], "kill -9 $(sed -n 's/^pid \\([0-9]*\\).*/\\1/p' /var/lib/portside/apps/.lock)")
-    thread.join()
-    assert results[0].status != 0, results[0].output
-    assert server.ask("shop")[0] == 200, "somebody serves"
-    server.deploy(apps)
-    assert server.running("shop") == [server.live("shop")["container"]]
-    assert server.ask("shop")[1]["version"] == "2"
-    assert {release["state"] for release in server.state("shop")["releases"]} <= {"live", "retired", "failed"}

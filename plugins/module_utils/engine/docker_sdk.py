@@ -131,8 +131,13 @@ class DockerEngine:
             raise EngineUnavailableError(
                 f"the Docker SDK for Python is not installed ({MISSING}): install the package python3-docker"
             )
-        with _calls("be reached"):
-            self._client: Any = (connect or docker.APIClient)(base_url=SOCKET, version="auto", timeout=TIMEOUT)
+        try:
+            with _calls("be reached"):
+                self._client: Any = (connect or docker.APIClient)(base_url=SOCKET, version="auto", timeout=TIMEOUT)
+        except EngineUnavailableError:
+            raise
+        except EngineError as error:
+            raise EngineUnavailableError(f"{error}: see `systemctl status docker`") from error
         # The SDK is a requests session: it would honour ALL_PROXY of this process's environment even for the socket.
         self._client.trust_env = False
 

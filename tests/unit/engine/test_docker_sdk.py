@@ -167,7 +167,7 @@ def test_a_daemon_that_is_down_is_said_with_where_to_look() -> None:
     def connect(**_: Any) -> Any:
         raise docker.errors.DockerException("Error while fetching server API version: ('Connection aborted.')")
 
-    with pytest.raises(EngineError):
+    with pytest.raises(EngineUnavailableError, match="systemctl status docker"):
         DockerEngine(connect=connect)
     down, _ = engine(containers=requests.exceptions.ConnectionError("refused"))
     with pytest.raises(EngineUnavailableError, match="systemctl status docker"):
