@@ -62,6 +62,8 @@ def run(
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "bench" / "callback_plugins"),
             "ANSIBLE_CALLBACKS_ENABLED": "portside.vps.summary,remote_calls",
+            # Molecule forces colours, which would stand between the words that are looked for.
+            "ANSIBLE_FORCE_COLOR": "0",
             "ANSIBLE_NOCOLOR": "1",
             "REMOTE_CALLS_FILE": str(counted),
         }
