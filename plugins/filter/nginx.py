@@ -1,21 +1,21 @@
-"""Filters of the role nginx: its sites, checked and completed."""
+"""Filters of the role nginx: its sites, checked and completed, and the other parts of the module's input."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.nginx import sites as nginx_sites
+from ansible_collections.portside.vps.plugins.module_utils.nginx import values
 
 DOCUMENTATION = r"""
 name: nginx_problems
 short_description: what is wrong with the input of the role nginx
 description: Checks what an argument spec can't, and names the site, the key, and what is allowed.
-positional: tls_dir, webroot, worker_shutdown_timeout
+positional: settings
 options:
   _input: {description: The value of C(nginx_sites)., type: list, elements: dict, required: true}
-  tls_dir: {description: The value of C(nginx_tls_dir)., type: path, required: true}
-  webroot: {description: The value of C(nginx_acme_webroot)., type: path, required: true}
-  worker_shutdown_timeout: {description: The value of C(nginx_worker_shutdown_timeout)., type: str, required: true}
+  settings: {description: Other options of the role by their names., type: dict, required: true}
 author: [The Portside authors]
 """
 
@@ -25,7 +25,8 @@ EXAMPLES = r"""
     that: problems | length == 0
     fail_msg: "{{ problems | join('; ') }}"
   vars:
-    problems: "{{ nginx_sites | portside.vps.nginx_problems('/etc/nginx/tls', '/var/www/acme', '120s') }}"
+    settings: {nginx_tls_dir: /etc/nginx/tls, nginx_acme_webroot: /var/www/acme, nginx_worker_shutdown_timeout: 120s}
+    problems: "{{ nginx_sites | portside.vps.nginx_problems(settings) }}"
 """
 
 RETURN = r"""
@@ -35,12 +36,12 @@ _value: {description: A sentence for each problem., type: list, elements: str}
 
 def nginx_present_sites(sites: Any) -> list[nginx_sites.Site]:
     """The sites that are to be there, with every default filled in."""
-    return nginx_sites.completed(nginx_sites.plain(sites))
+    return nginx_sites.completed(values.plain(sites))
 
 
-def nginx_problems(sites: Any, tls_dir: str, webroot: str, worker_shutdown_timeout: str) -> list[str]:
+def nginx_problems(sites: Any, settings: Mapping[str, Any]) -> list[str]:
     """A sentence for each thing that is wrong with the role's input."""
-    return nginx_sites.problems(nginx_sites.plain(sites), tls_dir, webroot, worker_shutdown_timeout)
+    return nginx_sites.problems(values.plain(sites), values.plain(settings))
 
 
 class FilterModule:
@@ -50,7 +51,9 @@ class FilterModule:
         """Name and function of each filter."""
         return {
             "nginx_certificates": nginx_sites.certificates,
+            "nginx_password_files": nginx_sites.password_files,
             "nginx_present_sites": nginx_present_sites,
             "nginx_problems": nginx_problems,
+            "nginx_quoted": values.quoted,
             "nginx_upstream_files": nginx_sites.upstream_files,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import tempfile
 from pathlib import Path
 
@@ -16,18 +17,24 @@ def read_text(path: Path) -> str | None:
         return None
 
 
-def write_atomic(path: Path, content: str, mode: int = 0o644) -> None:
+def write_atomic(path: Path, content: str, mode: int = 0o644, owner: str | None = None) -> None:
     """Replace the file in one step (rename(2)); it is on the disk when this returns.
 
     Args:
         path: where the file goes; its directory must exist.
         content: the whole text.
         mode: permission bits, in force before the first byte is written.
+        owner: user whose file it is, also from before the first byte; none is whoever runs this.
+
+    Raises:
+        KeyError: there is no such user.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             os.fchmod(stream.fileno(), mode)
+            if owner is not None:
+                os.fchown(stream.fileno(), pwd.getpwnam(owner).pw_uid, -1)
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())

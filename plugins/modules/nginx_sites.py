@@ -44,6 +44,19 @@ options:
     suboptions:
       path: {description: Absolute path., type: path, required: true}
       site: {description: The site that includes it., type: str, required: true}
+  password_files:
+    description: Files for basic authentication, owned by the web server's user and readable for nobody else.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path: {description: Absolute path in C(/etc/nginx/passwords)., type: path, required: true}
+      site: {description: The site that asks for the passwords., type: str, required: true}
+      users:
+        description:
+          - Passwords by user name. They are hashed with bcrypt; a hash that fits is kept, so that nothing changes.
+        type: dict
+        required: true
   tls_dir:
     description: Where the certificates' links stand, below C(/etc/nginx).
     type: path
@@ -83,27 +96,36 @@ action:
   returned: always
 """
 
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
-from ansible_collections.portside.vps.plugins.module_utils.nginx import config, host, tree
+from ansible_collections.portside.vps.plugins.module_utils.nginx import config, host, passwords, tree
 from ansible_collections.portside.vps.plugins.module_utils.nginx.host import HostError, NginxRefused
-from ansible_collections.portside.vps.plugins.module_utils.nginx.tree import Change, PlanError, Wanted, WantedFile
+from ansible_collections.portside.vps.plugins.module_utils.nginx.passwords import HashError
+from ansible_collections.portside.vps.plugins.module_utils.nginx.tree import Change, PlanError, Text, Wanted, WantedFile
 
 NOTHING_CHANGED = "nginx goes on with the configuration that it has."
 
 
+def _password_file(item: dict[str, Any]) -> WantedFile:
+    present = host.node_at(Path(item["path"]))
+    content = passwords.file(item["users"], present.content if isinstance(present, Text) else "", tree.MARKER)
+    return WantedFile(item["path"], Text(content, 0o600, secret=True, owner="www-data"), item["site"])
+
+
 def _wanted(params: dict[str, Any], ipv6: bool) -> Wanted:
+    files = [
+        WantedFile(
+            path=f"{tree.NGINX}/{file['path']}",
+            text=Text(file["content"] if ipv6 else tree.without_ipv6(file["content"])),
+            site=file["site"],
+        )
+        for file in params["files"]
+    ]
     return Wanted(
-        files=tuple(
-            WantedFile(
-                path=f"{tree.NGINX}/{file['path']}",
-                content=file["content"] if ipv6 else tree.without_ipv6(file["content"]),
-                site=file["site"],
-            )
-            for file in params["files"]
-        ),
+        files=(*files, *(_password_file(item) for item in params["password_files"])),
         certificates={item["name"]: item["site"] for item in params["certificates"]},
         upstream_files={item["path"]: item["site"] for item in params["upstream_files"]},
         tls_dir=params["tls_dir"],
@@ -116,7 +138,7 @@ def _owners(wanted: Wanted) -> dict[str, str]:
     local = {
         address: file.site
         for file in wanted.files
-        for server in config.servers(file.content)
+        for server in config.servers(file.text.content)
         for address in server.addresses
         if file.site and not address.endswith((":80", ":443"))
     }
@@ -147,7 +169,7 @@ class Run:
         self.changes = _plan(wanted)
         going = [change.path for change in self.changes if change.after is None]
         foreign = host.foreign_sites([*self.own, *going])
-        self.collisions = config.collisions([file.content for file in wanted.files], foreign)
+        self.collisions = config.collisions([file.text.content for file in wanted.files], foreign)
 
     def action(self) -> str:
         """What nginx has to be told: `reload`, `start` or nothing."""
@@ -228,6 +250,18 @@ def main() -> None:
                 "default": [],
                 "options": {"path": {"type": "path", "required": True}, "site": site},
             },
+            "password_files": {
+                "type": "list",
+                "elements": "dict",
+                # What is secret in it says so itself.
+                "no_log": False,
+                "default": [],
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "site": site,
+                    "users": {"type": "dict", "required": True, "no_log": True},
+                },
+            },
             "tls_dir": {"type": "path", "default": "/etc/nginx/tls"},
             "webroot": {"type": "path", "default": "/var/www/acme"},
         },
@@ -246,7 +280,7 @@ def main() -> None:
                 this.carry_out(tested)
     except NginxRefused as refused:
         module.fail_json(msg="\n".join([str(refused), *collisions, NOTHING_CHANGED]))
-    except (PlanError, HostError, CommandError, OSError) as error:
+    except (PlanError, HostError, HashError, CommandError, OSError) as error:
         module.fail_json(msg=f"{error}\n{NOTHING_CHANGED}")
     for collision in collisions:
         module.warn(collision)

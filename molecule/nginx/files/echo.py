@@ -1,8 +1,8 @@
 """An app that says what it saw. Standard library only, so that it runs on both targets' own Python.
 
 Every answer is JSON: method, path, headers (a list of pairs, as they came), length and SHA-256 of the body, and the
-number of the connection, from which keep-alive shows. /slow answers after some seconds. A WebSocket upgrade is
-accepted, and what comes is sent back.
+number of the connection, from which keep-alive shows. /status/404 answers that. /events is a stream of two events.
+A WebSocket upgrade is accepted, and what comes is sent back.
 """
 
 import base64
@@ -10,10 +10,11 @@ import hashlib
 import itertools
 import json
 import sys
-import time
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 connections = itertools.count(1)
+go = threading.Event()
 WEBSOCKET = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 
 
@@ -32,8 +33,18 @@ class Echo(BaseHTTPRequestHandler):
             body = b"".join(iter(self.chunk, b""))
         else:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.path.startswith("/slow"):
-            time.sleep(float(self.path.partition("=")[2] or 3))
+        path = self.path.partition("?")[0]
+        if path == "/events":
+            self.events()
+            return
+        if path == "/go":
+            go.set()
+        if path.startswith("/status/"):
+            self.send_response(int(path.rpartition("/")[2]))
+            self.send_header("Content-Length", "7")
+            self.end_headers()
+            self.wfile.write(b"the app")
+            return
         seen = {
             "method": self.command,
             "path": self.path,
@@ -41,6 +52,7 @@ class Echo(BaseHTTPRequestHandler):
             "length": len(body),
             "sha256": hashlib.sha256(body).hexdigest(),
             "connection": self.number,
+            "port": sys.argv[1],
         }
         text = json.dumps(seen).encode()
         self.send_response(200)
@@ -51,6 +63,18 @@ class Echo(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(text)
+
+    def events(self):
+        """The second event waits for a request to /go."""
+        go.clear()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        self.wfile.write(b"data: one\n\n")
+        go.wait(20)
+        self.wfile.write(b"data: two\n\n")
 
     def chunk(self):
         size = int(self.rfile.readline().split(b";")[0], 16)

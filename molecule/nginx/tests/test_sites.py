@@ -205,16 +205,7 @@ def test_without_the_app_the_answer_is_503_with_retry_after(curl, domain, name):
     answer = curl(f"https://{name}.{domain}/{path}", "--insecure", "--data", "{}")
     assert answer.status == 503
     assert answer.headers["retry-after"].isdigit()
-    assert answer.headers["strict-transport-security"] == "max-age=86400"
     assert "not available" in answer.body
-
-
-def test_hsts_is_short_and_the_apps_own_wins(curl, domain):
-    short = curl(f"https://shop.{domain}/", "--insecure")
-    assert short.headers["strict-transport-security"] == "max-age=86400"
-    own = curl(f"https://shop.{domain}/own-hsts", "--insecure")
-    assert own.headers["strict-transport-security"] == "max-age=31536000"
-    assert "strict-transport-security" not in curl(f"http://shop.{domain}/").headers
 
 
 def test_the_version_of_nginx_is_not_told(curl, domain):

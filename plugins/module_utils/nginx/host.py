@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import pwd
 import shutil
 import socket
 import tempfile
@@ -67,7 +68,16 @@ def node_at(path: Path) -> Node:
         content = path.read_bytes().decode("utf-8", "replace")
     except FileNotFoundError:
         return None
-    return Text(content, path.stat().st_mode & 0o7777)
+    status = path.stat()
+    # A file of mode 0600 has a reason for it.
+    return Text(content, status.st_mode & 0o7777, secret=not status.st_mode & 0o077, owner=_user(status.st_uid))
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def put(path: Path, node: Node, before: Node) -> None:
@@ -84,8 +94,8 @@ def put(path: Path, node: Node, before: Node) -> None:
                 path.rmdir()
             else:
                 path.unlink(missing_ok=True)
-        case Text(content=content, mode=mode):
-            write_atomic(path, content, mode)
+        case Text(content=content, mode=mode, owner=owner):
+            write_atomic(path, content, mode, owner)
         case Link(target=target):
             link_atomic(path, target)
         case Directory(mode=mode):
@@ -109,7 +119,7 @@ def snapshot(wanted: Wanted) -> tree.Snapshot:
             paths |= {path for path in (NGINX / name).iterdir() if tree.OWN_NAME in path.name}
     tls_dir = Path(wanted.tls_dir)
     home = tls_dir / tree.PLACEHOLDER
-    paths |= {home, *(home / name for name in tree.CERTIFICATE_FILES)}
+    paths |= {home, *(home / name for name in (*tree.CERTIFICATE_FILES, tree.PLACEHOLDER_MARK))}
     paths |= {tls_dir / name for name in wanted.certificates}
     with contextlib.suppress(FileNotFoundError):
         paths |= {path for path in tls_dir.iterdir() if path.is_symlink()}

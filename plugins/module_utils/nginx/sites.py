@@ -1,253 +1,232 @@
-"""`nginx_sites` as users write it, checked and completed. Runs on the controller, before the first change."""
+"""`nginx_sites` as users write it, checked and completed. Runs on the controller, before the first change.
+
+The form of an item, its types and defaults stand in roles/nginx/meta/argument_specs.yml; here is what a spec can't say.
+"""
 
 from __future__ import annotations
 
-import difflib
-import ipaddress
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
-from ansible_collections.portside.vps.plugins.module_utils.inventory.apps import is_domain
+from ansible_collections.portside.vps.plugins.module_utils.inventory import roles
+from ansible_collections.portside.vps.plugins.module_utils.nginx import values
+from ansible_collections.portside.vps.plugins.module_utils.releases.validate import shape
 
 Site = dict[str, Any]
-
-# What a site that leaves an option out gets. roles/nginx/meta/argument_specs.yml documents the same values; a unit test
-# compares the two.
-SITE_DEFAULTS: Site = {
-    "domains": [],
-    "tls": True,
-    "redirect_to_canonical": True,
-    "max_body_size": "10m",
-    "webhooks": [],
-    "state": "present",
-}
-SITE_KEYS = {"name", "certificate", "upstream", "local_port", *SITE_DEFAULTS}
-UPSTREAM_KEYS = {"file", "servers"}
-WEBHOOK_KEYS = {"path"}
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 CERTIFICATE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # The self-signed stand-in has a directory of its own beside the certificates.
 PLACEHOLDER = "placeholder"
-# In nginx's configuration these would end or break the argument: white space, quotes, semicolon, braces, backslash.
-PATH = re.compile(r"/[^\s\"';{}\\]*")
-ABSOLUTE_PATH = re.compile(r"(/[A-Za-z0-9._@+-]+)+")
-SIZE = re.compile(r"[0-9]+[kKmMgG]?")
-TIME = re.compile(r"[0-9]+(ms|s|m|h)?")
-CHALLENGE = "/.well-known/acme-challenge"
 NGINX = "/etc/nginx"
-PORTS_OF_THE_SITES = (80, 443)
+PASSWORDS = f"{NGINX}/passwords"
+
+TIMES = ("connect_timeout", "send_timeout", "read_timeout")
 
 
-def _near(key: str, allowed: Iterable[str]) -> str:
-    names = sorted(allowed)
-    close = difflib.get_close_matches(key, names, n=1)
-    return f"did you mean `{close[0]}`?" if close else f"allowed are {', '.join(names)}"
+@lru_cache
+def spec() -> dict[str, Any]:
+    """The options of a site, as the role's argument spec declares them."""
+    return dict(roles.options("nginx")["nginx_sites"]["options"])
 
 
-def _unknown(value: Mapping[str, Any], allowed: Iterable[str]) -> list[str]:
-    return [f"unknown key `{key}`: {_near(str(key), allowed)}" for key in value if key not in set(allowed)]
+def _twice(items: Iterable[Any]) -> list[Any]:
+    return [item for item, count in Counter(items).items() if count > 1]
 
 
-def _domain_problem(position: int, domain: str) -> str | None:
-    if domain.startswith("*."):
-        if position == 0:
-            return f"`domains` item `{domain}`: the first name is the canonical one and can't be a wildcard"
-        domain = domain[2:]
-    if is_domain(domain):
-        return None
-    if "/" in domain or ":" in domain:
-        return f"`domains` item `{domain}` is not a name: write `api.example.com`, without scheme, port or path"
-    if not domain.isascii():
-        return f"`domains` item `{domain}`: write an internationalised name in its ASCII form (`xn--...`)"
-    return f"`domains` item `{domain}` is not a full domain name such as `api.example.com`"
+def _each(key: str, items: Iterable[str], problem: Callable[[str], str | None]) -> Iterator[str]:
+    """A sentence for each item of a list that has a problem."""
+    for item in items:
+        if (found := problem(item)) is not None:
+            yield f"`{key}` item `{item}` {found}"
 
 
-def _server_problem(server: str) -> str | None:
-    """What is wrong with `127.0.0.1:8000`, `[::1]:8000` or `unix:/run/app.sock`."""
-    if re.fullmatch(rf"unix:{ABSOLUTE_PATH.pattern}", server):
-        return None
-    host, _, port = server.rpartition(":")
-    if not (port.isdigit() and 1 <= int(port) <= 65535):
-        return f"`upstream.servers` item `{server}`: write an address and a port, `127.0.0.1:8000` for instance"
-    try:
-        ipaddress.ip_address(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
-    except ValueError:
-        return (
-            f"`upstream.servers` item `{server}`: write a numeric address. A host name keeps nginx from starting while "
-            "DNS is down, and `localhost` may mean ::1, where the app does not listen"
+def _one(key: str, value: Any, problem: Callable[[Any], str | None]) -> Iterator[str]:
+    """A sentence if the value has a problem; one that is not set has none."""
+    if value is not None and (found := problem(value)) is not None:
+        yield f"`{key}: {value}` {found}"
+
+
+def _upstream(upstream: Mapping[str, Any], key: str) -> Iterator[str]:
+    if bool(upstream["file"]) == bool(upstream["servers"]):
+        yield (
+            f"`{key}` takes one of `file` and `servers`: write `{key}: {{servers: [127.0.0.1:8000]}}`, or "
+            f"`{key}: {{file: /path}}` for a file that somebody else writes"
         )
-    return None
+    yield from _one(f"{key}.file", upstream["file"], values.file_problem)
+    yield from _each(f"{key}.servers", upstream["servers"], values.server_problem)
+    yield from _one(f"{key}.keepalive_timeout", upstream["keepalive_timeout"], values.time_problem)
+    if upstream["keepalive"] < 0:
+        yield f"`{key}.keepalive: {upstream['keepalive']}` is less than none: `0` is none"
 
 
-def _upstream_problems(upstream: Any) -> list[str]:
-    if not isinstance(upstream, Mapping):
-        return ["`upstream` is missing: write `upstream: {servers: [127.0.0.1:8000]}` or `upstream: {file: /path}`"]
-    found = [f"`upstream`: {problem}" for problem in _unknown(upstream, UPSTREAM_KEYS)]
-    file, servers = upstream.get("file"), upstream.get("servers")
-    if bool(file) == bool(servers):
-        return [*found, "`upstream` takes one of `file` and `servers`"]
-    if file and not is_clean_path(file):
-        found.append(f"`upstream.file: {file}` is not an absolute path without spaces and `..`")
-    if servers:
-        if isinstance(servers, str) or not isinstance(servers, Iterable):
-            return [*found, "`upstream.servers` is not a list"]
-        found += [problem for server in servers if (problem := _server_problem(str(server)))]
-    return found
-
-
-def _path_problem(path: Any) -> str | None:
-    if not isinstance(path, str) or not PATH.fullmatch(path):
-        return (
-            f"`webhooks.path: {path}` must begin with / and hold no white space, quote, semicolon, brace or backslash"
-        )
-    if path.rstrip("/") == "":
-        return "`webhooks.path: /` is the whole site: name the path that the sender calls"
-    if re.search(r"[?#%]|//|/\.\.?(/|$)", path):
-        return f"`webhooks.path: {path}`: nginx compares the decoded path: `?`, `#`, `%`, `//` and `..` never match"
-    if f"{path}/".startswith(f"{CHALLENGE}/"):
-        return f"`webhooks.path: {path}` is where certificates are validated"
-    return None
-
-
-def _webhook_problems(webhooks: Any) -> list[str]:
-    if isinstance(webhooks, str | Mapping) or not isinstance(webhooks, Iterable):
-        return ["`webhooks` is not a list: every item starts with `- path:`"]
-    found: list[str] = []
-    paths: list[str] = []
-    for webhook in webhooks:
-        if not isinstance(webhook, Mapping):
-            found.append(f"`webhooks` item `{webhook}` is not a dictionary: it starts with `- path:`")
-            continue
-        found += [f"`webhooks`: {problem}" for problem in _unknown(webhook, WEBHOOK_KEYS)]
-        problem = _path_problem(webhook.get("path"))
-        if problem:
-            found.append(problem)
-        else:
-            paths.append(str(webhook["path"]).rstrip("/"))
-    return found + [f"`webhooks.path: {path}` stands in the list twice" for path in _twice(paths)]
-
-
-def _local_port_problem(value: Any) -> str | None:
-    try:
-        port = int(str(value))
-    except ValueError:
-        return f"`local_port: {value}` is not a port number"
-    if not 1 <= port <= 65535:
-        return f"`local_port: {value}` is out of range: 1 to 65535"
-    if port in PORTS_OF_THE_SITES:
-        return f"`local_port: {value}` is where nginx serves the sites: take another one"
-    return None
-
-
-def plain(value: Any) -> Any:
-    """The value in Python's own containers: Ansible hands filters lazy ones, which are templated at every access."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value
-
-
-def is_clean_path(path: Any) -> bool:
-    """Whether the value is an absolute path that nginx takes without quoting, and without `.` and `..` in it."""
-    return bool(isinstance(path, str) and ABSOLUTE_PATH.fullmatch(path) and not {".", ".."} & set(path.split("/")))
-
-
-def is_true(value: Any) -> bool:
-    """A boolean as YAML or `-e` delivers it."""
-    return value is True or str(value).lower() in {"true", "yes", "on", "1"}
-
-
-def _site_problems(site: Mapping[str, Any]) -> list[str]:
-    found: list[str | None] = [*_unknown(site, SITE_KEYS)]
-    name = site.get("name")
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        found.append("`name` takes a-z, 0-9 and inner hyphens, at most 63 characters")
-    state = site.get("state", SITE_DEFAULTS["state"])
-    if state not in {"present", "absent"}:
-        found.append(f"`state: {state}` is neither `present` nor `absent`")
-    if state == "absent":
-        return [problem for problem in found if problem]
-    domains = site.get("domains", [])
-    if isinstance(domains, str | Mapping) or not isinstance(domains, Iterable):
-        found.append("`domains` is not a list")
-        domains = []
-    domains = [str(domain).lower() for domain in domains]
-    found += [_domain_problem(position, domain) for position, domain in enumerate(domains)]
-    found += [f"`domains` item `{domain}` stands in the list twice" for domain in _twice(domains)]
-    if not domains and not site.get("local_port"):
-        found.append("`domains` is missing: without a name (and without `local_port`) nobody can reach the site")
-    certificate = site.get("certificate")
-    if certificate and (not CERTIFICATE.fullmatch(str(certificate)) or certificate == PLACEHOLDER):
-        found.append(
+def _names(site: Site) -> Iterator[str]:
+    domains = [domain.lower() for domain in site["domains"]]
+    yield from _each("domains", domains, values.domain_problem)
+    if domains and domains[0].startswith("*."):
+        yield f"`domains` item `{domains[0]}`: the first name is the canonical one and can't be a wildcard"
+    for domain in _twice(domains):
+        yield f"`domains` item `{domain}` stands in the list twice"
+    if not domains and site["local_port"] is None:
+        yield "`domains` is missing: without a name (and without `local_port`) nobody can reach the site"
+    certificate = site["certificate"]
+    if certificate is not None and (not CERTIFICATE.fullmatch(certificate) or certificate == PLACEHOLDER):
+        yield (
             f"`certificate: {certificate}` is the name of a directory: letters, digits, `.`, `_` and `-`, "
             f"and not `{PLACEHOLDER}`"
         )
-    size = str(site.get("max_body_size", SITE_DEFAULTS["max_body_size"]))
-    if not SIZE.fullmatch(size):
-        found.append(f"`max_body_size: {size}` is not a size such as `512k`, `10m` or `0` (no limit)")
-    found += _upstream_problems(site.get("upstream"))
-    found += _webhook_problems(site.get("webhooks", []))
-    if site.get("local_port"):
-        found.append(_local_port_problem(site["local_port"]))
-    return [problem for problem in found if problem]
 
 
-def _twice(values: Iterable[Any]) -> list[Any]:
-    return [value for value, count in Counter(values).items() if count > 1]
+def _proxying(site: Site) -> Iterator[str]:
+    if any(site["upstream"][key] for key in ("file", "servers")) or not serves_files_alone(site):
+        yield from _upstream(site["upstream"], "upstream")
+    else:
+        for key in ("webhooks", "local_port"):
+            if site[key]:
+                yield f"`{key}` needs `upstream`, the app that it leads to"
+    yield from _one("max_body_size", site["max_body_size"], values.size_problem)
+    for key in TIMES:
+        yield from _one(key, site[key], values.time_problem)
+    yield from _one("local_port", site["local_port"], values.local_port_problem)
+    for webhook in site["webhooks"]:
+        yield from _one("webhooks.path", webhook["path"], values.path_problem)
+        yield from _one("webhooks.max_body_size", webhook["max_body_size"], values.size_problem)
+        yield from _one("webhooks.read_timeout", webhook["read_timeout"], values.time_problem)
+        yield from _each("webhooks.allow", webhook["allow"], values.network_problem)
+    for location in site["locations"]:
+        yield from _one("locations.path", location["path"], values.path_problem)
+        yield from _upstream(location["upstream"], "locations.upstream")
 
 
-def _clashes(sites: list[Mapping[str, Any]]) -> list[str]:
+def _protection(site: Site) -> Iterator[str]:
+    for key in ("allow", "deny"):
+        yield from _each(key, site[key], values.network_problem)
+    yield from _each("maintenance.allow", site["maintenance"]["allow"], values.network_problem)
+    limit = site["rate_limit"]
+    if limit["rate"] is not None and not values.RATE.fullmatch(limit["rate"]):
+        yield f"`rate_limit.rate: {limit['rate']}` is not a rate such as `10r/s` or `60r/m`"
+    if limit["burst"] < 0:
+        yield f"`rate_limit.burst: {limit['burst']}` is less than none"
+    for name, password in (site["basic_auth"]["users"]).items():
+        if (problem := values.user_problem(name, password)) is not None:
+            yield f"`basic_auth.users`: `{name}` {problem}"
+    yield from _one("basic_auth.realm", site["basic_auth"]["realm"], _realm_problem)
+
+
+def _realm_problem(realm: str) -> str | None:
+    return None if re.fullmatch(r'[^"\\$\x00-\x1f]+', realm) else "is empty or holds a quote, a backslash or a `$`"
+
+
+def _answers(site: Site) -> Iterator[str]:
+    for name, value in site["headers"].items():
+        if (problem := values.header_problem(name, str(value))) is not None:
+            yield f"`headers`: `{name}` {problem}"
+    for key, number in (("hsts.max_age", site["hsts"]["max_age"]), ("retry_after", site["retry_after"])):
+        if number < 0:
+            yield f"`{key}: {number}` is less than no seconds"
+    for page in site["error_pages"]:
+        yield from _one("error_pages.file", page["file"], values.file_problem)
+        for status in page["status"]:
+            if not 400 <= status <= 599:
+                yield f"`error_pages.status: {status}` is no error: 400 to 599"
+    for status in _twice(status for page in site["error_pages"] for status in page["status"]):
+        yield f"`error_pages`: two pages for {status}"
+    for redirect in site["redirects"]:
+        yield from _one("redirects.from", redirect["from"], lambda path: values.path_problem(path, root=True))
+        yield from _one("redirects.to", redirect["to"], values.target_problem)
+        yield from _one("redirects.status", redirect["status"], values.redirect_problem)
+    for static in site["static"]:
+        yield from _one("static.path", static["path"], lambda path: values.path_problem(path, root=True))
+        yield from _one("static.directory", static["directory"], values.file_problem)
+
+
+def _clashing_paths(site: Site) -> Iterator[str]:
+    """nginx takes a location once; an option with a path makes one for it, one for what lies below it, or both."""
+    exact = [(redirect["from"], "redirects.from") for redirect in site["redirects"]]
+    below = [(f"{static['path'].rstrip('/')}/", "static.path") for static in site["static"]]
+    for key in ("webhooks", "locations"):
+        for item in site[key]:
+            exact.append((item["path"].rstrip("/"), f"{key}.path"))
+            below.append((f"{item['path'].rstrip('/')}/", f"{key}.path"))
+    for claims in (exact, below):
+        for path in _twice(path for path, _ in claims):
+            keys = sorted({f"`{key}`" for other, key in claims if other == path})
+            yield f"`{path}` is claimed more than once, by {' and '.join(keys)}"
+
+
+def _formed(raw: Mapping[str, Any], where: str) -> tuple[Site, list[str]]:
+    """A site in plain types with its defaults, and what is wrong with its form."""
+    site, found = shape(raw, spec(), where)
+    if not found:
+        # What is required of an option that is left out as a whole.
+        site["rate_limit"].setdefault("rate", None)
+        site["basic_auth"].setdefault("users", {})
+    return site, found
+
+
+def _checked(raw: Mapping[str, Any], where: str) -> tuple[Site, list[str]]:
+    """A site with its defaults, and everything that is wrong with it."""
+    site, problems = _formed(raw, where)
+    if not problems and not NAME.fullmatch(site["name"]):
+        problems = [f"{where}: `name` takes a-z, 0-9 and inner hyphens, at most 63 characters"]
+    if problems or site["state"] == "absent":
+        return site, problems
+    checks = (_names, _proxying, _protection, _answers, _clashing_paths)
+    return site, [f"{where}: {problem}" for check in checks for problem in check(site)]
+
+
+def _clashes(sites: list[Site]) -> Iterator[str]:
     """What two sites may not share."""
-    found = [
-        f"two sites are called `{name}`: every site needs a name of its own"
-        for name in _twice(s["name"] for s in sites)
-    ]
-    present = [site for site in sites if site.get("state", "present") == "present"]
-    owners = [(str(domain).lower(), site["name"]) for site in present for domain in site.get("domains", [])]
+    for name in _twice(site["name"] for site in sites):
+        yield f"two sites are called `{name}`: every site needs a name of its own"
+    present = [site for site in sites if site["state"] == "present"]
+    owners = [(domain.lower(), site["name"]) for site in present for domain in site["domains"]]
     for domain in _twice(domain for domain, _ in owners):
         names = ", ".join(name for other, name in owners if other == domain)
-        found.append(f"domain `{domain}` is declared more than once (sites {names}): a name leads to one site")
-    ports = [(int(site["local_port"]), site["name"]) for site in present if site.get("local_port")]
+        yield f"domain `{domain}` is declared more than once (sites {names}): a name leads to one site"
+    ports = [(site["local_port"], site["name"]) for site in present if site["local_port"] is not None]
     for port in _twice(port for port, _ in ports):
         names = ", ".join(name for other, name in ports if other == port)
-        found.append(f"`local_port: {port}` is declared more than once (sites {names})")
-    return found
+        yield f"`local_port: {port}` is declared more than once (sites {names})"
 
 
-def problems(sites: Any, tls_dir: str, webroot: str, worker_shutdown_timeout: str) -> list[str]:
+def problems(sites: Any, settings: Mapping[str, Any]) -> list[str]:
     """Everything that is wrong with the role's input, a line each; empty when it can be used.
 
     Args:
         sites: the value of `nginx_sites`.
-        tls_dir: the value of `nginx_tls_dir`.
-        webroot: the value of `nginx_acme_webroot`.
-        worker_shutdown_timeout: the value of `nginx_worker_shutdown_timeout`.
+        settings: the values of the role's other options that need a look, by name.
     """
-    found = []
-    if not TIME.fullmatch(str(worker_shutdown_timeout)):
-        found.append(f"`nginx_worker_shutdown_timeout: {worker_shutdown_timeout}` is not a time such as `120s` or `5m`")
-    if not is_clean_path(tls_dir) or not tls_dir.startswith(f"{NGINX}/"):
-        found.append(f"`nginx_tls_dir: {tls_dir}` must be a directory below {NGINX}, where the candidate is tested")
-    if not is_clean_path(webroot):
-        found.append(f"`nginx_acme_webroot: {webroot}` is not an absolute path without spaces and `..`")
-    if isinstance(sites, str | Mapping) or not isinstance(sites, Iterable):
+    found = list(_settings_problems(settings))
+    if not isinstance(sites, list | tuple):
         return [*found, "nginx_sites is not a list: every site starts with `- name:`"]
-    sound = True
-    items = list(sites)
-    for number, site in enumerate(items, 1):
-        if not isinstance(site, Mapping):
+    good: list[Site] = []
+    for number, raw in enumerate(sites, 1):
+        if not isinstance(raw, Mapping):
             found.append(f"nginx_sites item {number} is not a dictionary: it starts with `- name:`")
-            sound = False
             continue
-        where = f"site `{site['name']}`" if site.get("name") else f"nginx_sites item {number}"
-        own = _site_problems(site)
-        found += [f"{where}: {problem}" for problem in own]
-        sound = sound and not own
-    return found + (_clashes(items) if sound else [])
+        where = f"site `{raw['name']}`" if raw.get("name") else f"nginx_sites item {number}"
+        site, own = _checked(raw, where)
+        found += own
+        good += [] if own else [site]
+    return found + (list(_clashes(good)) if len(good) == len(sites) else [])
+
+
+def _settings_problems(settings: Mapping[str, Any]) -> Iterator[str]:
+    tls_dir = settings["nginx_tls_dir"]
+    if not values.is_file_path(tls_dir) or not tls_dir.startswith(f"{NGINX}/"):
+        yield f"`nginx_tls_dir: {tls_dir}` must be a directory below {NGINX}, where the candidate is tested"
+    yield from _one("nginx_acme_webroot", settings["nginx_acme_webroot"], values.file_problem)
+    key = "nginx_worker_shutdown_timeout"
+    yield from _one(key, str(settings[key]), values.time_problem)
+
+
+def serves_files_alone(site: Site) -> bool:
+    """Whether the whole site is a directory of files, so that it needs no app."""
+    return any(static["path"] == "/" for static in site["static"])
 
 
 def completed(sites: Iterable[Mapping[str, Any]]) -> list[Site]:
@@ -258,26 +237,25 @@ def completed(sites: Iterable[Mapping[str, Any]]) -> list[Site]:
     """
     found = []
     for raw in sites:
-        site: Site = {**SITE_DEFAULTS, **raw}
+        site, _ = _formed(raw, "site")
         if site["state"] == "absent":
             continue
-        upstream = raw["upstream"]
-        found.append(
-            {
-                "name": str(site["name"]),
-                "domains": [str(domain).lower() for domain in site["domains"]],
-                "tls": is_true(site["tls"]),
-                "redirect_to_canonical": is_true(site["redirect_to_canonical"]),
-                "certificate": str(site.get("certificate") or site["name"]),
-                "max_body_size": str(site["max_body_size"]),
-                "upstream": {
-                    "file": str(upstream.get("file") or ""),
-                    "servers": [str(server) for server in upstream.get("servers") or []],
-                },
-                "webhooks": [{"path": str(webhook["path"]).rstrip("/")} for webhook in site["webhooks"]],
-                "local_port": int(site["local_port"]) if site.get("local_port") else None,
-            }
-        )
+        site["domains"] = [domain.lower() for domain in site["domains"]]
+        site["certificate"] = site["certificate"] or site["name"]
+        # In names of variables, which know no hyphen; a site's name knows no underscore, so that no two become one.
+        site["id"] = site["name"].replace("-", "_")
+        for key in ("webhooks", "locations", "static"):
+            for item in site[key]:
+                item["path"] = item["path"].rstrip("/")
+        for number, location in enumerate(site["locations"], 1):
+            location["upstream"]["name"] = f"portside_{site['name']}_{number}"
+        site["upstream"]["name"] = f"portside_{site['name']}"
+        has_app = site["upstream"]["file"] or site["upstream"]["servers"]
+        site["upstreams"] = [
+            *([site["upstream"]] if has_app else []),
+            *(location["upstream"] for location in site["locations"]),
+        ]
+        found.append(site)
     return found
 
 
@@ -288,4 +266,22 @@ def certificates(sites: Iterable[Site]) -> list[dict[str, str]]:
 
 def upstream_files(sites: Iterable[Site]) -> list[dict[str, str]]:
     """The upstream files that completed sites include, each with its site."""
-    return [{"path": site["upstream"]["file"], "site": site["name"]} for site in sites if site["upstream"]["file"]]
+    return [
+        {"path": upstream["file"], "site": site["name"]}
+        for site in sites
+        for upstream in site["upstreams"]
+        if upstream["file"]
+    ]
+
+
+def password_files(sites: Iterable[Site]) -> list[dict[str, Any]]:
+    """The password files of completed sites with basic authentication: path, users with their passwords, site."""
+    return [
+        {
+            "path": f"{PASSWORDS}/portside-{site['name']}",
+            "site": site["name"],
+            "users": {name: str(password) for name, password in site["basic_auth"]["users"].items()},
+        }
+        for site in sites
+        if site["basic_auth"]["users"]
+    ]

@@ -9,11 +9,13 @@ from pathlib import PurePosixPath
 
 NGINX = "/etc/nginx"
 # Where the role's own files stand, in the order in which they are replaced: what others lean on comes first.
-OWN_DIRECTORIES = ("modules-enabled", "snippets", "conf.d", "sites-enabled")
+OWN_DIRECTORIES = ("modules-enabled", "passwords", "snippets", "conf.d", "sites-enabled")
 MARKER = "# Managed by Portside"
 OWN_NAME = "portside"
 PLACEHOLDER = "placeholder"
 CERTIFICATE_FILES = ("fullchain.pem", "privkey.pem")
+# Sites include it: where the certificate is the placeholder, browsers are not told to insist on https.
+PLACEHOLDER_MARK = "placeholder.conf"
 DISTRIBUTION_SITE = f"{NGINX}/sites-enabled/default"
 DISTRIBUTION_SITE_TARGET = f"{NGINX}/sites-available/default"
 
@@ -30,11 +32,15 @@ class PlanError(Exception):
 
 @dataclass(frozen=True)
 class Text:
-    """A file: its content and permission bits. The content of a secret one stays out of diffs."""
+    """A file: its content and permission bits. The content of a secret one stays out of diffs.
+
+    `owner` is a user's name; none in a wanted file is whoever runs this.
+    """
 
     content: str
     mode: int = 0o644
     secret: bool = field(default=False, compare=False)
+    owner: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -66,10 +72,10 @@ class Change:
 
 @dataclass(frozen=True)
 class WantedFile:
-    """A rendered file: absolute path, content, and the site it belongs to (empty for the role's common files)."""
+    """A file with its absolute path, and the site it belongs to (empty for the role's common files)."""
 
     path: str
-    content: str
+    text: Text
     site: str = ""
 
 
@@ -147,6 +153,9 @@ def _certificates(wanted: Wanted, snapshot: Snapshot, placeholder: Mapping[str, 
             for name in CERTIFICATE_FILES
             for path in [f"{home}/{name}"]
         ]
+    mark, marked = f"{home}/{PLACEHOLDER_MARK}", Text("set $portside_placeholder 1;\n")
+    if (found or snapshot.nodes.get(home) is not None) and snapshot.nodes.get(mark) != marked:
+        found.append(Change(mark, snapshot.nodes.get(mark), marked))
     for name, site in sorted(missing.items()):
         path = f"{wanted.tls_dir}/{name}"
         node = snapshot.nodes.get(path)
@@ -201,10 +210,11 @@ def plan(wanted: Wanted, snapshot: Snapshot, placeholder: Mapping[str, Text]) ->
         # Its default_server would be the second one.
         changes.append(Change(DISTRIBUTION_SITE, distribution_site, None))
     for file in sorted(wanted.files, key=lambda f: (_rank(f.path), f.path)):
-        before, after = snapshot.nodes.get(file.path), Text(file.content)
+        before, after = snapshot.nodes.get(file.path), file.text
         if isinstance(before, Directory):
             raise PlanError(f"{file.path} is a directory, but a file of the role has to stand there: move it away")
-        if before != after:
+        theirs = isinstance(before, Text) and after.owner not in {None, before.owner}
+        if before != after or theirs:
             changes.append(Change(file.path, before, after, file.site))
     wanted_paths = {file.path for file in wanted.files}
     stale = [path for path, node in snapshot.nodes.items() if is_own(path, node) and path not in wanted_paths]
@@ -214,9 +224,9 @@ def plan(wanted: Wanted, snapshot: Snapshot, placeholder: Mapping[str, Text]) ->
     return changes + _unused_placeholders(wanted, snapshot)
 
 
-def _shown(node: Node) -> str:
+def _shown(node: Node, secret: bool) -> str:
     match node:
-        case Text(secret=True):
+        case Text() if secret:
             return "(secret)\n"
         case Text(content=content):
             return content
@@ -229,12 +239,15 @@ def _shown(node: Node) -> str:
 
 def diff(changes: Iterable[Change]) -> list[dict[str, str]]:
     """The changes in the form of Ansible's `--diff`."""
-    return [
-        {
-            "before_header": change.path,
-            "after_header": change.path if change.after is not None else "(removed)",
-            "before": _shown(change.before),
-            "after": _shown(change.after),
-        }
-        for change in changes
-    ]
+    found = []
+    for change in changes:
+        secret = any(isinstance(node, Text) and node.secret for node in (change.before, change.after))
+        found.append(
+            {
+                "before_header": change.path,
+                "after_header": change.path if change.after is not None else "(removed)",
+                "before": _shown(change.before, secret),
+                "after": _shown(change.after, secret),
+            }
+        )
+    return found

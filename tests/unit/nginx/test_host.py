@@ -120,6 +120,13 @@ def test_a_certificate_counts_when_both_files_hold_something(tmp_path, nginx):
     assert host.snapshot(wanted).usable_certificates == {"shop"}
 
 
+def test_a_key_or_password_that_is_there_stays_out_of_diffs(tmp_path):
+    path = tmp_path / "key"
+    host.put(path, Text("old", 0o600), None)
+    (part,) = tree.diff([Change(str(path), host.node_at(path), None)])
+    assert "old" not in part["before"]
+
+
 def test_a_service_that_systemd_does_not_know(monkeypatch, tmp_path):
     fake = tmp_path / "systemctl"
     fake.write_text("#!/bin/sh\nprintf 'LoadState=not-found\\nActiveState=inactive\\nUnitFileState=\\nMainPID=0\\n'\n")

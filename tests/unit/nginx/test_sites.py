@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 from ansible_collections.portside.vps.plugins.filter import nginx as filters
 from ansible_collections.portside.vps.plugins.module_utils.nginx import sites
-
-from tests.unit.nginx.rendering import ROLE
 
 SHOP = {"name": "shop", "domains": ["api.example.com"], "upstream": {"servers": ["127.0.0.1:8000"]}}
 
 
 def problems(*items, tls_dir="/etc/nginx/tls", webroot="/var/www/acme", timeout="120s"):
-    return filters.nginx_problems(list(items), tls_dir, webroot, timeout)
+    settings = {
+        "nginx_tls_dir": tls_dir,
+        "nginx_acme_webroot": webroot,
+        "nginx_worker_shutdown_timeout": timeout,
+    }
+    return filters.nginx_problems(list(items) if items != ("junk",) else "junk", settings)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +29,9 @@ def problems(*items, tls_dir="/etc/nginx/tls", webroot="/var/www/acme", timeout=
         {"webhooks": [{"path": "/webhooks/stripe"}, {"path": "/hooks/a:b@c,d~(e)/"}]},
         {"certificate": "example.com-2026_a", "max_body_size": "0", "tls": "no"},
         {"state": "absent", "domains": ["not even a domain"]},
+        {"upstream": None, "static": [{"path": "/", "directory": "/srv/site"}]},
+        {"redirects": [{"from": "/a", "to": "https://example.com/b?c=d"}], "webhooks": [{"path": "/a/b"}]},
+        {"allow": ["203.0.113.7", "2001:db8::/32"], "rate_limit": {"rate": "60r/m"}},
     ],
 )
 def test_what_can_be_served(change):
@@ -38,8 +43,8 @@ def test_what_can_be_served(change):
     [
         ({"domain": ["x.org"]}, "site `shop`: unknown key `domain`: did you mean `domains`?"),
         ({"name": "Shop"}, "site `Shop`: `name` takes a-z"),
-        ({"name": None}, "nginx_sites item 1: `name` takes a-z"),
-        ({"state": "gone"}, "`state: gone` is neither `present` nor `absent`"),
+        ({"name": None}, "nginx_sites item 1: `name` is missing"),
+        ({"state": "gone"}, "`state: gone`: allowed are present, absent"),
         ({"domains": ["https://api.example.com"]}, "is not a name: write `api.example.com`"),
         ({"domains": ["api.example.com:8443"]}, "without scheme, port or path"),
         ({"domains": ["example"]}, "is not a full domain name"),
@@ -48,15 +53,18 @@ def test_what_can_be_served(change):
         ({"domains": ["203.0.113.7"]}, "is not a full domain name"),
         ({"domains": ["bücher.example"]}, "in its ASCII form"),
         ({"domains": ["*.example.com"]}, "can't be a wildcard"),
-        ({"domains": "api.example.com"}, "`domains` is not a list"),
+        ({"domains": "api.example.com"}, "`domains: api.example.com` is not a list"),
         ({"domains": ["a.example.com", "A.example.com"]}, "`domains` item `a.example.com` stands in the list twice"),
         ({"domains": []}, "nobody can reach the site"),
-        ({"upstream": None}, "`upstream` is missing"),
+        (
+            {"upstream": None},
+            "`upstream` takes one of `file` and `servers`: write `upstream: {servers: [127.0.0.1:8000]}`",
+        ),
         ({"upstream": {}}, "takes one of `file` and `servers`"),
         ({"upstream": {"file": "/a", "servers": ["127.0.0.1:1"]}}, "takes one of `file` and `servers`"),
         ({"upstream": {"file": "relative"}}, "is not an absolute path"),
         ({"upstream": {"file": "/a/../b"}}, "is not an absolute path"),
-        ({"upstream": {"servers": ["localhost:8000"]}}, "write a numeric address"),
+        ({"upstream": {"servers": ["localhost:8000"]}}, "has no numeric address"),
         ({"upstream": {"servers": ["127.0.0.1"]}}, "write an address and a port"),
         ({"upstream": {"servers": ["127.0.0.1:99999"]}}, "write an address and a port"),
         ({"upstream": {"server": ["127.0.0.1:1"]}}, "unknown key `server`: did you mean `servers`?"),
@@ -65,16 +73,49 @@ def test_what_can_be_served(change):
         ({"webhooks": [{"path": "/a{"}]}, "must begin with /"),
         ({"webhooks": [{"path": "/a?b=c"}]}, "nginx compares the decoded path"),
         ({"webhooks": [{"path": "/"}]}, "is the whole site"),
-        ({"webhooks": [{"path": "/a"}, {"path": "/a/"}]}, "`webhooks.path: /a` stands in the list twice"),
+        ({"webhooks": [{"path": "/a"}, {"path": "/a/"}]}, "`/a` is claimed more than once, by `webhooks.path`"),
         ({"webhooks": [{"path": "/.well-known/acme-challenge/x"}]}, "where certificates are validated"),
         ({"webhooks": ["/a"]}, "is not a dictionary"),
-        ({"webhooks": [{"path": "/a", "methods": ["POST"]}]}, "`webhooks`: unknown key `methods`"),
+        ({"webhooks": [{"path": "/a", "methods": ["POST"]}]}, "`webhooks` item `1`: unknown key `methods`"),
         ({"local_port": 443}, "where nginx serves the sites"),
         ({"local_port": 70000}, "out of range: 1 to 65535"),
-        ({"local_port": "http"}, "is not a port number"),
+        ({"local_port": "http"}, "`local_port: http` is not a whole number"),
         ({"certificate": "../../etc"}, "`certificate: ../../etc` is the name of a directory"),
         ({"certificate": "placeholder"}, "and not `placeholder`"),
         ({"max_body_size": "10 MB"}, "is not a size such as"),
+        ({"read_timeout": "1 minute"}, "`read_timeout: 1 minute` is not a time such as"),
+        (
+            {"upstream": {"servers": ["127.0.0.1:1"], "balance": "random"}},
+            "allowed are round_robin, least_conn, ip_hash",
+        ),
+        ({"upstream": {"servers": ["127.0.0.1:1"], "keepalive": -1}}, "`upstream.keepalive: -1` is less than none"),
+        ({"rate_limit": {"burst": 5}}, "`rate_limit`: `rate` is missing"),
+        ({"rate_limit": {"rate": "10"}}, "`rate_limit.rate: 10` is not a rate such as `10r/s`"),
+        ({"allow": ["10.0.0.5/8"]}, "`allow` item `10.0.0.5/8` is no network: with this length it is `10.0.0.0/8`"),
+        ({"deny": ["office"]}, "`deny` item `office` is neither an address nor a network"),
+        ({"maintenance": {"allow": ["x"]}}, "`maintenance.allow` item `x` is neither"),
+        ({"webhooks": [{"path": "/a", "allow": ["x"]}]}, "`webhooks.allow` item `x` is neither"),
+        ({"basic_auth": {"realm": "x"}}, "`basic_auth`: `users` is missing"),
+        ({"basic_auth": {"users": {"a:b": "password"}}}, "`basic_auth.users`: `a:b` is no user name"),
+        ({"basic_auth": {"users": {"ops": ""}}}, "`basic_auth.users`: `ops` needs a password of 1 to 72 bytes"),
+        ({"basic_auth": {"users": {"ops": "x" * 73}}}, "`basic_auth.users`: `ops` needs a password of 1 to 72 bytes"),
+        ({"basic_auth": {"users": {"ops": "p"}, "realm": 'a"b'}}, "holds a quote"),
+        ({"headers": {"X Y": "z"}}, "`headers`: `X Y` is not the name of a header"),
+        ({"headers": {"X-Y": "a\nb"}}, "`headers`: `X-Y` has a value with a line break"),
+        ({"headers": {"Strict-Transport-Security": "max-age=1"}}, "has an option of its own: `hsts`"),
+        ({"hsts": {"max_age": -1}}, "`hsts.max_age: -1` is less than no seconds"),
+        ({"error_pages": [{"status": [200], "file": "/a.html"}]}, "`error_pages.status: 200` is no error: 400 to 599"),
+        ({"error_pages": [{"status": [404], "file": "a.html"}]}, "`error_pages.file: a.html` is not an absolute path"),
+        ({"error_pages": [{"status": [404], "file": "/a"}, {"status": [404], "file": "/b"}]}, "two pages for 404"),
+        ({"redirects": [{"from": "old", "to": "/new"}]}, "`redirects.from: old` must begin with /"),
+        ({"redirects": [{"from": "/old", "to": "new"}]}, "`redirects.to: new` must be a path or an http or https URL"),
+        ({"redirects": [{"from": "/old", "to": "/new", "status": 200}]}, "`redirects.status: 200` is no redirect"),
+        ({"redirects": [{"from": "/a", "to": "/b"}], "webhooks": [{"path": "/a"}]}, "`/a` is claimed more than once"),
+        ({"static": [{"path": "/s", "directory": "here"}]}, "`static.directory: here` is not an absolute path"),
+        ({"static": [{"path": "/s", "directory": "/x"}, {"path": "/s/", "directory": "/y"}]}, "`/s/` is claimed more"),
+        ({"locations": [{"path": "/a"}]}, "`locations` item `1`: `upstream` is missing"),
+        ({"locations": [{"path": "/a", "upstream": {}}]}, "`locations.upstream` takes one of `file` and `servers`"),
+        ({"upstream": None, "static": [{"path": "/", "directory": "/x"}], "local_port": 1}, "`local_port` needs"),
     ],
 )
 def test_what_is_refused(change, words):
@@ -109,9 +150,9 @@ def test_settings_that_are_refused(settings, words):
     assert words in "\n".join(problems(SHOP, **settings))
 
 
-@pytest.mark.parametrize("junk", ["text", {"name": "x"}, [None], ["text"], [[]]])
+@pytest.mark.parametrize("junk", ["junk", None, "text", 5, [], {"name": ["x"]}, {"name": "x", "upstream": 5}])
 def test_junk_is_named_and_does_not_crash(junk):
-    assert filters.nginx_problems(junk, "/etc/nginx/tls", "/var/www/acme", "120s")
+    assert problems(junk)
 
 
 def test_completed_sites_have_every_default_and_absent_ones_are_gone():
@@ -127,12 +168,3 @@ def test_text_from_the_command_line_counts_as_its_type():
     assert site["tls"] is False
     assert site["local_port"] == 8000
     assert sites.certificates([site]) == []
-
-
-def test_argument_spec_and_code_agree_on_keys_and_defaults():
-    spec = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
-    options = spec["argument_specs"]["main"]["options"]["nginx_sites"]["options"]
-    assert {key: option["default"] for key, option in options.items() if "default" in option} == sites.SITE_DEFAULTS
-    assert set(options) == sites.SITE_KEYS
-    assert set(options["upstream"]["options"]) == sites.UPSTREAM_KEYS
-    assert set(options["webhooks"]["options"]) == sites.WEBHOOK_KEYS

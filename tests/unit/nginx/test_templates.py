@@ -125,8 +125,8 @@ def test_every_place_with_a_header_of_its_own_says_hsts_again():
 def test_a_dead_app_is_503_with_retry_after():
     for key, block in blocks(site(local_port=8000)).items():
         if key == ("443", "api.example.com") or key[0].startswith("127"):
-            assert "error_page 502 504 =503 @portside_unavailable;" in block
-            assert "add_header Retry-After 10 always;" in location(block, "@portside_unavailable")
+            assert "error_page 502 504 =503 /.portside-unavailable;" in block
+            assert "add_header Retry-After 10 always;" in location(block, "= /.portside-unavailable")
 
 
 def test_upstream_from_a_file_or_from_a_list():
@@ -142,7 +142,7 @@ def test_what_a_client_claims_does_not_reach_the_app():
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in text
     assert "proxy_set_header X-Forwarded-Proto $scheme;" in text
     assert "proxy_add_x_forwarded_for" not in text
-    for name in ("Proxy", "Forwarded", "X-Forwarded-Ssl", "X-Forwarded-Protocol", "X-Forwarded-Prefix"):
+    for name in ("Proxy", "Forwarded", "X-Forwarded-Ssl", "X-Forwarded-Protocol"):
         assert f'proxy_set_header {name} "";' in text
 
 
@@ -201,3 +201,186 @@ def test_no_reuseport_and_no_stapling_anywhere():
     for content in tree({**SHOP, "local_port": 8000}).values():
         assert "reuseport" not in content
         assert "ssl_stapling" not in content
+
+
+CANONICAL = ("443", "api.example.com")
+
+
+def canonical(**change):
+    """The server block of the canonical name."""
+    return blocks(site(**change))[CANONICAL]
+
+
+WEBHOOK = {"webhooks": [{"path": "/hook"}]}
+# What guards a site: the option, and the directives that stand in every guarded location and in no webhook's.
+GUARDS = [
+    ({"allow": ["203.0.113.7", "2001:db8::/32"]}, ["allow 203.0.113.7;", "allow 2001:db8::/32;", "deny all;"]),
+    ({"deny": ["198.51.100.0/24"]}, ["deny 198.51.100.0/24;"]),
+    (
+        {"rate_limit": {"rate": "10r/s"}},
+        ["limit_req zone=portside_shop-api burst=20 nodelay;", "limit_req_status 429;"],
+    ),
+    (
+        {"basic_auth": {"users": {"ops": "secret"}}},
+        ['auth_basic "Restricted";', "auth_basic_user_file /etc/nginx/passwords/portside-shop-api;"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "directives"), GUARDS)
+def test_what_guards_a_site_stands_everywhere_but_on_webhooks(change, directives):
+    more = {
+        "locations": [{"path": "/admin", "upstream": {"servers": ["127.0.0.1:9000"]}}],
+        "static": [{"path": "/files", "directory": "/srv/files"}],
+    }
+    block = canonical(**change, **more, **WEBHOOK)
+    for head in ("/", '= "/admin"', '^~ "/admin/"', '^~ "/files/"'):
+        assert all(directive in location(block, head) for directive in directives), head
+    for head in ('= "/hook"', '^~ "/hook/"'):
+        assert not any(directive in location(block, head) for directive in directives), head
+
+
+def test_a_denied_address_stays_out_although_it_is_in_an_allowed_network():
+    text = location(canonical(allow=["198.51.100.0/24"], deny=["198.51.100.7"]), "/")
+    assert text.index("deny 198.51.100.7;") < text.index("allow 198.51.100.0/24;") < text.index("deny all;")
+
+
+def test_a_password_is_in_no_rendered_file():
+    for content in tree({**SHOP, "basic_auth": {"users": {"ops": "correct horse"}}}).values():
+        assert "correct horse" not in content
+
+
+def test_zones_and_variables_bear_the_sites_name():
+    text = site(rate_limit={"rate": "60r/m", "burst": 5}, maintenance={"enabled": True, "allow": ["203.0.113.7"]})
+    assert "limit_req_zone $binary_remote_addr zone=portside_shop-api:1m rate=60r/m;" in text
+    assert "geo $portside_maintenance_shop_api {\n    default 1;\n    203.0.113.7 0;\n}" in text
+
+
+def test_maintenance_answers_503_everywhere_with_retry_after():
+    block = canonical(maintenance={"enabled": True}, retry_after=120, **WEBHOOK)
+    for head in ("/", '= "/hook"', '^~ "/hook/"'):
+        assert "if ($portside_maintenance_shop_api) {" in location(block, head)
+    assert "error_page 502 503 504 =503 /.portside-unavailable;" in block
+    assert "add_header Retry-After 120 always;" in location(block, "= /.portside-unavailable")
+    assert "maintenance" not in site()
+
+
+def test_sizes_and_times():
+    times = {"connect_timeout": "1s", "send_timeout": "2s", "read_timeout": "3m"}
+    block = canonical(**times, webhooks=[{"path": "/hook", "max_body_size": "1m", "read_timeout": "25s"}])
+    for key, value in times.items():
+        assert f"proxy_{key} {value};" in block
+    for head in ('= "/hook"', '^~ "/hook/"'):
+        assert "client_max_body_size 1m;" in location(block, head)
+        assert "proxy_read_timeout 25s;" in location(block, head)
+
+
+def test_a_webhook_with_a_list_of_its_own_is_for_those_alone():
+    block = canonical(webhooks=[{"path": "/hook", "allow": ["203.0.113.0/24"]}])
+    assert "allow 203.0.113.0/24;\n        deny all;" in location(block, '= "/hook"')
+    assert "deny all" not in location(block, "/")
+
+
+@pytest.mark.parametrize(
+    ("change", "directive"),
+    [
+        ({"buffering": False}, "proxy_buffering off;"),
+        ({"request_buffering": False}, "proxy_request_buffering off;"),
+        ({"gzip": True}, "gzip on;"),
+    ],
+)
+def test_switches(change, directive):
+    assert directive in canonical(**change)
+    assert directive not in canonical()
+
+
+def test_headers_are_quoted_and_stand_wherever_a_place_has_its_own():
+    block = canonical(
+        headers={"X-Frame-Options": "DENY", "Content-Security-Policy": 'default-src "$self" \\'}, **WEBHOOK
+    )
+    policy = r'add_header Content-Security-Policy "default-src \"${portside_dollar}self\" \\" always;'
+    for text in (block, location(block, "= /.portside-unavailable")):
+        assert 'add_header X-Frame-Options "DENY" always;' in text
+        assert policy in text
+    assert policy in location(
+        blocks(site(headers={"Content-Security-Policy": 'default-src "$self" \\'}))["443", "www.example.com"], "/"
+    )
+
+
+@pytest.mark.parametrize(
+    ("hsts", "value"),
+    [
+        ({}, "max-age=86400"),
+        ({"max_age": 0}, "max-age=0"),
+        (
+            {"max_age": 63072000, "include_subdomains": True, "preload": True},
+            "max-age=63072000; includeSubDomains; preload",
+        ),
+    ],
+)
+def test_hsts(hsts, value):
+    assert f'"" "{value}";' in site(hsts=hsts)
+
+
+def test_pages_for_errors():
+    pages = [
+        {"status": [404, 403], "file": "/srv/errors/40x.html"},
+        {"status": [503, 500], "file": "/srv/errors/50x.html"},
+    ]
+    block = canonical(error_pages=pages, **WEBHOOK)
+    assert "error_page 403 404 /.portside-error-1;" in block
+    assert "error_page 500 /.portside-error-2;" in block
+    assert "alias /srv/errors/40x.html;" in location(block, "= /.portside-error-1")
+    assert "alias /srv/errors/50x.html;" in location(block, "= /.portside-unavailable")
+    assert "proxy_intercept_errors on;" in location(block, "/")
+    assert "proxy_intercept_errors" not in location(block, '= "/hook"')
+
+
+def test_redirects_keep_the_query_unless_they_have_one():
+    block = canonical(
+        redirects=[
+            {"from": "/old", "to": "/new"},
+            {"from": "/a$b", "to": "https://example.org/x?y=$z", "status": 302},
+        ]
+    )
+    assert 'return 308 "/new$is_args$args";' in location(block, '= "/old"')
+    assert 'return 302 "https://example.org/x?y=${portside_dollar}z";' in location(block, '= "/a$b"')
+
+
+def test_static_files():
+    block = canonical(static=[{"path": "/static/", "directory": "/srv/shop", "max_age": 3600}])
+    text = location(block, '^~ "/static/"')
+    assert "alias /srv/shop/;" in text
+    assert "expires 3600s;" in text
+    assert 'location ~ "/\\." {' in text
+    alone = canonical(upstream=None, static=[{"path": "/", "directory": "/srv/site"}])
+    assert "root /srv/site;" in location(alone, "/")
+    assert "proxy_pass" not in alone
+
+
+def test_paths_of_other_apps():
+    locations = [
+        {"path": "/admin", "upstream": {"file": "/etc/nginx/upstreams/admin.conf"}},
+        {"path": "/docs/", "upstream": {"servers": ["127.0.0.1:9000"], "keepalive": 0}, "strip_prefix": True},
+    ]
+    text = site(locations=locations)
+    assert "upstream portside_shop-api_1 {" in text
+    block = blocks(text)[CANONICAL]
+    assert "proxy_pass http://portside_shop-api_1;" in location(block, '^~ "/admin/"')
+    assert "set $portside_prefix" not in location(block, '^~ "/admin/"')
+    assert "proxy_pass http://portside_shop-api_2/;" in location(block, '= "/docs"')
+    assert 'set $portside_prefix "/docs";' in location(block, '^~ "/docs/"')
+    assert "keepalive" not in text[text.index("upstream portside_shop-api_2") :].split("}")[0]
+
+
+@pytest.mark.parametrize("balance", ["least_conn", "ip_hash"])
+def test_several_servers(balance):
+    text = site(upstream={"servers": ["127.0.0.1:8000", "127.0.0.1:8001"], "balance": balance})
+    block = text[text.index("upstream ") :].split("}")[0]
+    assert block.index(balance) < block.index("server ") < block.index("keepalive")
+
+
+def test_extra_config_stands_in_the_canonical_server_alone():
+    found = blocks(site(extra_config="location /x {\n    return 204;\n}\n", local_port=8000))
+    assert "        return 204;\n    }" in found[CANONICAL]
+    assert sum("return 204;" in block for block in found.values()) == 1

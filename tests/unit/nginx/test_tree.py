@@ -19,8 +19,15 @@ MARK = f"{tree.MARKER} (for the test)\n"
 SITE = "/etc/nginx/sites-enabled/portside-shop.conf"
 TLS = "/etc/nginx/tls"
 MADE = {"fullchain.pem": Text("certificate"), "privkey.pem": Text("key", 0o600, secret=True)}
+MARKED = {
+    f"{TLS}/placeholder": Directory(),
+    f"{TLS}/placeholder/placeholder.conf": Text("set $portside_placeholder 1;\n"),
+}
 WANTED = Wanted(
-    files=(WantedFile(SITE, MARK + "site", "shop"), WantedFile("/etc/nginx/conf.d/portside.conf", MARK + "http")),
+    files=(
+        WantedFile(SITE, Text(MARK + "site"), "shop"),
+        WantedFile("/etc/nginx/conf.d/portside.conf", Text(MARK + "http")),
+    ),
     certificates={"shop": "shop"},
     upstream_files={"/etc/nginx/upstreams/shop.conf": "shop"},
     tls_dir=TLS,
@@ -63,6 +70,7 @@ def test_everything_on_a_virgin_host():
     assert [change.path for change in changes if not isinstance(change.after, Directory)] == [
         f"{TLS}/placeholder/fullchain.pem",
         f"{TLS}/placeholder/privkey.pem",
+        f"{TLS}/placeholder/placeholder.conf",
         f"{TLS}/shop",
         "/etc/nginx/upstreams/shop.conf",
         "/etc/nginx/conf.d/portside.conf",
@@ -74,6 +82,18 @@ def test_a_hand_edit_is_undone_and_a_wrong_mode_too():
     edited, wide = Text(MARK + "site\nedited"), Text(MARK + "site", 0o666)
     assert planned({SITE: edited}) == [Change(SITE, edited, Text(MARK + "site"), "shop")]
     assert planned({SITE: wide}) == [Change(SITE, wide, Text(MARK + "site"), "shop")]
+
+
+def test_a_file_of_another_user_is_taken_back():
+    path = "/etc/nginx/passwords/portside-shop"
+    wanted = Wanted(
+        (WantedFile(path, Text(MARK, 0o600, owner="www-data"), "shop"), *WANTED.files),
+        *(WANTED.certificates, WANTED.upstream_files, TLS, WANTED.webroot),
+    )
+    own = {"/etc/nginx/passwords": Directory(), path: Text(MARK, 0o600, owner="www-data")}
+    assert planned(own, wanted=wanted) == []
+    (change,) = planned({**own, path: Text(MARK, 0o600, owner="root")}, wanted=wanted)
+    assert (change.path, change.site) == (path, "shop")
 
 
 @pytest.mark.parametrize(
@@ -118,13 +138,19 @@ def test_the_distributions_own_site_goes(node, goes):
 def test_a_missing_certificate_is_a_link_to_the_placeholder(node):
     changes = planned({f"{TLS}/shop": node}, usable=())
     assert changes[-1] == Change(f"{TLS}/shop", node, Link("placeholder"), "shop")
-    assert [change.after for change in changes[1:-1]] == list(MADE.values())
+    assert [change.after for change in changes[1:-1]] == [*MADE.values(), *list(MARKED.values())[1:]]
 
 
 def test_a_placeholder_that_is_there_is_used():
-    assert planned({f"{TLS}/shop": None}, usable=("placeholder",)) == [
+    assert planned({f"{TLS}/shop": None, **MARKED}, usable=("placeholder",)) == [
         Change(f"{TLS}/shop", None, Link("placeholder"), "shop")
     ]
+
+
+def test_a_placeholder_is_marked_as_one_so_that_it_gets_no_hsts():
+    path = f"{TLS}/placeholder/placeholder.conf"
+    (change,) = planned({**MARKED, path: None})
+    assert (change.path, change.after) == (path, MARKED[path])
 
 
 def test_a_directory_without_certificate_is_not_replaced():

@@ -1,0 +1,156 @@
+"""The kinds of values that nginx's options take: what is wrong with one, as the rest of a sentence about it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.portside.vps.plugins.module_utils.inventory.apps import is_domain
+
+# ngx_parse_size and ngx_parse_time; the units that users write.
+SIZE = re.compile(r"[0-9]+[kKmMgG]?")
+TIME = re.compile(r"[0-9]+(ms|s|m|h|d)?")
+RATE = re.compile(r"[1-9][0-9]*r/[sm]")
+# In nginx's configuration these would end or break the argument: white space, quotes, semicolon, braces, backslash.
+URL_PATH = re.compile(r"/[^\s\"';{}\\]*")
+URL = re.compile(r"(https?:/)?/[^\s\"'\\]*")
+FILE_PATH = re.compile(r"(/[A-Za-z0-9._@+-]+)+")
+# RFC 9110 section 5.6.2.
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+CHALLENGE = "/.well-known/acme-challenge"
+
+
+def size_problem(value: str) -> str | None:
+    """For `10m`."""
+    return None if SIZE.fullmatch(value) else "is not a size such as `512k`, `10m` or `0` (no limit)"
+
+
+def time_problem(value: str) -> str | None:
+    """For `60s`."""
+    return None if TIME.fullmatch(value) else "is not a time such as `500ms`, `60s` or `5m`"
+
+
+def is_file_path(value: Any) -> bool:
+    """Whether it is an absolute path that nginx takes without quoting, and without `.` and `..` in it."""
+    return bool(isinstance(value, str) and FILE_PATH.fullmatch(value) and not {".", ".."} & set(value.split("/")))
+
+
+def file_problem(value: str) -> str | None:
+    """For a file or directory on the server."""
+    return None if is_file_path(value) else "is not an absolute path without spaces and `..`"
+
+
+def network_problem(value: str) -> str | None:
+    """For `203.0.113.7`, `10.0.0.0/8` and the same in IPv6."""
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        try:
+            network = ipaddress.ip_network(value, strict=False)
+        except ValueError:
+            return "is neither an address nor a network such as `203.0.113.0/24`"
+        return f"is no network: with this length it is `{network}`"
+    return None
+
+
+def domain_problem(value: str) -> str | None:
+    """For `api.example.com` and `*.example.com`."""
+    name = value.removeprefix("*.")
+    if is_domain(name):
+        return None
+    if "/" in name or ":" in name:
+        return "is not a name: write `api.example.com`, without scheme, port or path"
+    if not name.isascii():
+        return "must be written in its ASCII form (`xn--...`)"
+    return "is not a full domain name such as `api.example.com`"
+
+
+def server_problem(value: str) -> str | None:
+    """For `127.0.0.1:8000`, `[::1]:8000` or `unix:/run/app.sock`."""
+    if re.fullmatch(rf"unix:{FILE_PATH.pattern}", value):
+        return None
+    host, _, port = value.rpartition(":")
+    if not (port.isdigit() and 1 <= int(port) <= 65535):
+        return "lacks something: write an address and a port, `127.0.0.1:8000` for instance"
+    try:
+        ipaddress.ip_address(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
+    except ValueError:
+        return (
+            "has no numeric address. A host name keeps nginx from starting while DNS is down, and `localhost` may mean "
+            "::1, where the app does not listen"
+        )
+    return None
+
+
+def path_problem(value: str, *, root: bool = False) -> str | None:
+    """For a path of a site. `root`: whether `/` itself will do."""
+    if not URL_PATH.fullmatch(value):
+        return "must begin with / and hold no white space, quote, semicolon, brace or backslash"
+    if value.rstrip("/") == "" and not root:
+        return "is the whole site: name a path below it"
+    if re.search(r"[?#%]|//|/\.\.?(/|$)", value):
+        return "never matches: nginx compares the decoded path, without `?`, `#`, `%`, `//` and `..`"
+    if f"{value}/".startswith(f"{CHALLENGE}/"):
+        return "is where certificates are validated"
+    return None
+
+
+def target_problem(value: str) -> str | None:
+    """For where a redirect leads."""
+    return None if URL.fullmatch(value) else "must be a path or an http or https URL, without white space and quotes"
+
+
+def redirect_problem(value: int) -> str | None:
+    """For the status of a redirect."""
+    return None if value in {301, 302, 303, 307, 308} else "is no redirect: 301, 302, 303, 307 or 308"
+
+
+def header_problem(name: str, value: str) -> str | None:
+    """For a response header."""
+    if not HEADER_NAME.fullmatch(name):
+        return "is not the name of a header"
+    if name.lower() == "strict-transport-security":
+        return "has an option of its own: `hsts`"
+    if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
+        return "has a value with a line break or another control character"
+    return None
+
+
+def local_port_problem(value: int) -> str | None:
+    """For a port on 127.0.0.1."""
+    if not 1 <= value <= 65535:
+        return "is out of range: 1 to 65535"
+    return "is where nginx serves the sites: take another one" if value in {80, 443} else None
+
+
+def user_problem(name: str, password: Any) -> str | None:
+    """For a user of basic authentication. bcrypt reads 72 bytes of a password, crypt(3) none that is empty."""
+    if not re.fullmatch(r"[^\s:]+", name):
+        return "is no user name: it holds no white space and no colon"
+    if not 1 <= len(str(password).encode()) <= 72:
+        return "needs a password of 1 to 72 bytes"
+    return None
+
+
+def plain(value: Any) -> Any:
+    """The value in Python's own containers: Ansible hands filters lazy ones, which are templated at every access."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def quoted(value: str, tail: str = "") -> str:
+    r"""The value as one argument of an nginx directive, taken literally.
+
+    nginx knows no escape for `$`; the variable $portside_dollar holds one.
+
+    Args:
+        value: what is meant.
+        tail: what follows it in the same argument and is not literal: nginx's variables.
+    """
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "${portside_dollar}")
+    return f'"{escaped}{tail}"'
