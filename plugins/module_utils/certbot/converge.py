@@ -267,15 +267,15 @@ class Convergence:
         # Before the orders: a certificate that can't be had must not keep the others from being renewed.
         self._start_timer(what)
         account = self._account(what)
-        for step in what.steps:
-            if not step.certificate.present:
-                continue
-            if step.reasons and not account:
-                self._issue(step)
-            elif step.reasons:
+        ordered = [step for step in what.steps if step.certificate.present and step.reasons]
+        for step in ordered:
+            if account:
                 self._failed(step, account)
             else:
-                # Anew, because the account may be a new one now.
+                self._issue(step)
+        for step in what.steps:
+            if step.certificate.present and not step.reasons:
+                # After the orders, and decided anew: the account may be another one now.
                 self._edit(step.certificate.name, step.lineage)
         self._deploy(what.steps)
         for step in what.steps:

@@ -4,10 +4,14 @@
     portside                 as certbot's deploy hook: the lineage in $RENEWED_LINEAGE
     portside NAME ...        these lineages
     portside --pending       every lineage whose present certificate has not been put in place yet
+    portside --renew         what certbot.service does: `certbot renew`, then --pending
 
 For each lineage the link <link_dir>/<lineage> is switched to /etc/letsencrypt/live/<lineage>, then the check command
 runs, then the reload command. If the check fails, the links go back to where they pointed. What was put in place is
 recorded, so that a run that was killed half-way, or a reload that failed, is made good by the next `--pending`.
+
+certbot exits with 0 when a deploy hook fails, and gives up for twelve hours when the ACME server rejects two nonces in
+a row. So the service goes through here: it tries again, and fails when a certificate is not in place.
 
 The file stands alone (standard library only): it is copied to the host as it is. What to run stands in deploy.json, as
 lists of arguments; no shell reads them.
@@ -20,9 +24,11 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import syslog
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +38,12 @@ from pathlib import Path
 CONFIG = Path("/etc/letsencrypt/portside/deploy.json")
 # Seconds. `nginx -t` resolves names and may wait for a dead resolver.
 COMMAND_TIMEOUT = 120
+# As the package's own certbot.service has it; the timer has jitter, so certbot need not sleep.
+RENEW = ("certbot", "-q", "renew", "--no-random-sleep-on-renew")
+# Seconds to wait before each further `certbot renew`, when nothing but this has failed. What has been renewed by then
+# is not due any more, and what has been validated stays so for a while, so each try has less to do.
+NONCE_WAITS = (0.5,) * 25
+LOCK_WAITS = (30.0,) * 10
 
 
 @dataclass(frozen=True)
@@ -244,6 +256,34 @@ def deploy(config: Config, lineages: Iterable[str]) -> dict[str, str]:
     return failed
 
 
+def waits(stderr: str) -> tuple[float, ...]:
+    """The schedule of further tries, after `certbot renew` failed; empty when they would be of no use.
+
+    Args:
+        stderr: what it said.
+    """
+    if "Another instance of Certbot is already running" in stderr:
+        return LOCK_WAITS
+    failed = re.findall(r"^Failed to renew certificate \S+ with error: (.*)$", stderr, re.MULTILINE)
+    passing = [error for error in failed if "urn:ietf:params:acme:error:badNonce" in error]
+    return NONCE_WAITS if failed and passing == failed and " 0 parse failure" in stderr else ()
+
+
+def renew() -> int:
+    """Run `certbot renew` until it succeeds or another try is of no use; returns its exit status."""
+    attempt = 0
+    while True:
+        done = subprocess.run(RENEW, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode == 0:
+            return 0
+        schedule = waits(done.stderr)
+        if attempt >= len(schedule):
+            print(done.stderr, end="", file=sys.stderr)
+            return done.returncode
+        time.sleep(schedule[attempt])
+        attempt += 1
+
+
 @contextmanager
 def alone(config: Config) -> Iterator[None]:
     """Wait until no other deployment runs (the timer and Ansible may meet)."""
@@ -254,22 +294,24 @@ def alone(config: Config) -> Iterator[None]:
 
 
 def main(argv: list[str]) -> int:
-    """Entry point; the exit status is 1 when a certificate could not be put in place."""
+    """Entry point; the exit status is not 0 when a certificate could not be renewed or put in place."""
     parser = argparse.ArgumentParser(description="Points the web server at new certificates.")
     parser.add_argument("--config", type=Path, default=CONFIG)
     parser.add_argument("--pending", action="store_true", help="every lineage that is not in place")
+    parser.add_argument("--renew", action="store_true", help="run `certbot renew` first; implies --pending")
     parser.add_argument("lineage", nargs="*")
     options = parser.parse_args(argv)
     config = Config.from_json(options.config.read_text(encoding="utf-8"))
+    status = renew() if options.renew else 0
     with alone(config):
-        if options.pending:
+        if options.pending or options.renew:
             lineages = [lineage for lineage in config.lineages if not in_place(config, lineage)]
         elif options.lineage:
             lineages = options.lineage
         elif os.environ.get("RENEWED_LINEAGE"):
             lineages = [Path(os.environ["RENEWED_LINEAGE"]).name]
         else:
-            parser.error("name a lineage, or set RENEWED_LINEAGE, or use --pending")
+            parser.error("name a lineage, or set RENEWED_LINEAGE, or use --pending or --renew")
         failed = deploy(config, lineages)
     syslog.openlog("portside-certbot", syslog.LOG_PID, syslog.LOG_DAEMON)
     for lineage, problem in failed.items():
@@ -279,7 +321,7 @@ def main(argv: list[str]) -> int:
     for lineage in lineages:
         if lineage not in failed:
             syslog.syslog(syslog.LOG_INFO, f"certificate {lineage} is in place")
-    return 1 if failed else 0
+    return 1 if failed else status
 
 
 if __name__ == "__main__":

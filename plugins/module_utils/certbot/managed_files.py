@@ -137,8 +137,9 @@ def drop_in(variables: Mapping[str, str], hook_path: Path) -> str:
         "# Managed by Ansible (portside.vps.certbot). The role's next run undoes what is changed here.",
         "[Service]",
         *(f"Environment={_quoted(f'{key}={value}')}" for key, value in variables.items()),
-        "# certbot exits with 0 when a deploy hook fails. This tries again, and fails the unit if it can't.",
-        f"ExecStartPost={hook_path} --pending",
+        "# `certbot renew`, tried again where that helps; fails when a renewed certificate is not put in place.",
+        "ExecStart=",
+        f"ExecStart={hook_path} --renew",
     ]
     return "\n".join(lines) + "\n"
 

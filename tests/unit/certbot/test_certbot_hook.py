@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.certbot import hook
 
+from tests.unit.certbot import certbot_runs
+
 SCRIPT = Path(hook.__file__)
 
 
@@ -228,3 +230,76 @@ def test_damaged_record_means_nothing_is_in_place(server: Server, text: str) -> 
 
 def test_called_without_anything_to_do(server: Server) -> None:
     assert server.run().returncode == 2
+
+
+@pytest.mark.parametrize("version", certbot_runs.VERSIONS)
+@pytest.mark.parametrize(
+    ("case", "again"),
+    [("renew-nonce1", True), ("renew-nonce2", True), ("renew-down", False), ("renew-unknown", False)],
+)
+def test_rejected_nonces_alone_are_tried_again(version: str, case: str, again: bool) -> None:
+    assert bool(hook.waits(certbot_runs.file(version, f"{case}.stderr"))) is again
+
+
+@pytest.mark.parametrize(
+    ("stderr", "again"),
+    [
+        ("", False),
+        ("Another instance of Certbot is already running.\n", True),
+        (
+            "Failed to renew certificate a with error: urn:ietf:params:acme:error:badNonce :: x\n"
+            "Failed to renew certificate b with error: Some challenges have failed.\n"
+            "2 renew failure(s), 0 parse failure(s)\n",
+            False,
+        ),
+        (
+            "Failed to renew certificate a with error: urn:ietf:params:acme:error:badNonce :: x\n"
+            "1 renew failure(s), 1 parse failure(s)\n",
+            False,
+        ),
+    ],
+)
+def test_anything_else_is_left_for_the_next_time(stderr: str, again: bool) -> None:
+    assert bool(hook.waits(stderr)) is again
+
+
+def fake_certbot(server: Server, monkeypatch: pytest.MonkeyPatch, failures: int, words: str) -> None:
+    """A certbot that fails some times with these words, then renews `shop` and runs no hook."""
+    server.script(
+        "certbot",
+        f"""
+n=$(grep -c '^certbot' {server.calls})
+if [ "$n" -le {failures} ]; then printf '%s\\n' '{words}' >&2; exit 1; fi
+echo renewed > {server.live}/shop/fullchain.pem
+""",
+    )
+    monkeypatch.setenv("PATH", f"{server.root}:{os.environ['PATH']}")
+
+
+NONCE = (
+    "Failed to renew certificate shop with error: urn:ietf:params:acme:error:badNonce :: rejected\n"
+    "1 renew failure(s), 0 parse failure(s)"
+)
+
+
+def test_renewal_is_tried_again_and_then_put_in_place(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.configure("shop")
+    server.renew("shop", "one")
+    server.run("shop")
+    server.calls.unlink()
+    fake_certbot(server, monkeypatch, 2, NONCE)
+    done = server.run("--renew")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert server.called() == ["certbot", "certbot", "certbot", "check", "reload"]
+    assert server.calls.read_text().splitlines()[0] == "certbot -q renew --no-random-sleep-on-renew"
+
+
+def test_failed_renewal_fails_the_unit_with_certbots_words(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.configure("shop")
+    server.renew("shop", "one")
+    fake_certbot(server, monkeypatch, 1, "Failed to renew certificate shop with error: Some challenges have failed.")
+    done = server.run("--renew")
+    assert done.returncode == 1
+    assert "Some challenges have failed." in done.stderr
+    # What was pending from before is put in place all the same.
+    assert server.called() == ["certbot", "check", "reload"]
