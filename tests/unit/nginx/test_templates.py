@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -83,7 +84,7 @@ def test_the_default_servers_refuse_on_both_families():
     text = tree()["conf.d/portside.conf"]
     for address in ("80", "[::]:80", "443 ssl", "[::]:443 ssl"):
         assert f"listen {address} default_server;" in text
-    assert text.count("return 444;") == 2
+    assert text.count("return 444;") == 3
     assert "ssl_reject_handshake on;" in text
 
 
@@ -384,3 +385,26 @@ def test_extra_config_stands_in_the_canonical_server_alone():
     found = blocks(site(extra_config="location /x {\n    return 204;\n}\n", local_port=8000))
     assert "        return 204;\n    }" in found[CANONICAL]
     assert sum("return 204;" in block for block in found.values()) == 1
+
+
+def test_every_server_of_a_site_logs_to_the_sites_own_file():
+    for block in blocks(site(local_port=8000)).values():
+        assert block.count("access_log /var/log/nginx/shop-api.access.log portside buffer=64k flush=5s;") == 1
+
+
+def test_a_log_line_is_json_and_holds_no_signature():
+    text = tree()["conf.d/portside.conf"]
+    log_format = text[text.index("log_format portside escape=json") :].split(";\n")[0]
+    line = "".join(re.findall(r"'([^']*)'", log_format))
+    assert "$http_stripe_signature" not in line
+    entry = json.loads(re.sub(r"\$\w+", "0", line))
+    assert {"request_id", "client", "status", "upstream_seconds", "tls", "stripe_signature"} <= set(entry)
+
+
+def test_the_status_page_is_for_the_server_itself():
+    block = location(tree()["conf.d/portside.conf"], "= /nginx_status")
+    assert [line.strip() for line in block.splitlines() if "allow" in line or "deny" in line] == [
+        "allow 127.0.0.1;",
+        "allow ::1;",
+        "deny all;",
+    ]
