@@ -290,9 +290,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import EngineUnavailableError
 from ansible_collections.portside.vps.plugins.module_utils.engine.docker_sdk import DockerEngine, NoEngine
+from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
 from ansible_collections.portside.vps.plugins.module_utils.releases import gate, options, spec, validate
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import HostFront
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Clock
@@ -406,11 +406,9 @@ def _result(outcomes: list[Outcome], orphans: list[str]) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,
-        # The invocation would go to the journal as one text, in which a secret with a line break goes unrecognised.
-        no_log=True,
     )
     for app in module.params["apps"]:
         for value in (app.get("secrets") or {}).values():

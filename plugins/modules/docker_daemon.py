@@ -56,11 +56,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
 from ansible_collections.portside.vps.plugins.module_utils.daemon import host, options
 from ansible_collections.portside.vps.plugins.module_utils.daemon.host import DaemonError
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
+from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
 
 # Stands while the daemon has not taken the file yet. It is gone after a boot, and so is the old daemon.
 PENDING = Path("/run/portside-docker-restart")
@@ -147,15 +147,13 @@ def _work(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "options": {"type": "dict", "default": {}},
             "defaults": {"type": "dict", "default": {}},
             "path": {"type": "path", "default": "/etc/docker/daemon.json"},
         },
         supports_check_mode=True,
-        # The invocation would go to the journal, and proxy URLs have passwords.
-        no_log=True,
     )
     module.no_log_values.update(options.passwords(module.params))
     try:
