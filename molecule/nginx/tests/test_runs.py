@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,19 @@ def test_a_misspelt_variable_is_refused(role):
     done = role(nginx_site=[])
     assert done.status != 0
     assert "did you mean `nginx_sites`?" in words(done), done.output
+
+
+def test_the_visitors_address_is_believed_from_the_cdn_alone(role, curl, domain, lab_vars, wait_until):
+    def seen(family):
+        claim = ["--header", "X-Forwarded-For: 203.0.113.9, 198.51.100.7"]
+        answer = curl(f"https://shop.{domain}/", "--insecure", family, *claim)
+        return dict(json.loads(answer.body)["headers"])["X-Forwarded-For"]
+
+    try:
+        done = role(nginx_real_ip_from=[lab_vars["lab_client_ipv4"]])
+        assert done.status == 0, done.output
+        wait_until(lambda: seen("--ipv4") == "198.51.100.7", "what the trusted address says is believed")
+        assert seen("--ipv6") == lab_vars["lab_client_ipv6"]
+    finally:
+        assert role().status == 0
+    wait_until(lambda: seen("--ipv4") == lab_vars["lab_client_ipv4"], "nobody is believed again")

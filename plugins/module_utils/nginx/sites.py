@@ -222,6 +222,8 @@ def _settings_problems(settings: Mapping[str, Any]) -> Iterator[str]:
     yield from _one("nginx_acme_webroot", settings["nginx_acme_webroot"], values.file_problem)
     key = "nginx_worker_shutdown_timeout"
     yield from _one(key, str(settings[key]), values.time_problem)
+    yield from _each("nginx_real_ip_from", settings["nginx_real_ip_from"], values.trusted_problem)
+    yield from _one("nginx_real_ip_header", settings["nginx_real_ip_header"], values.header_name_problem)
 
 
 def serves_files_alone(site: Site) -> bool:

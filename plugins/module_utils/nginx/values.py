@@ -55,6 +55,20 @@ def network_problem(value: str) -> str | None:
     return None
 
 
+def trusted_problem(value: str) -> str | None:
+    """For a network whose word about the visitor is taken."""
+    if (problem := network_problem(value)) is not None:
+        return problem
+    if ipaddress.ip_network(value).prefixlen == 0:
+        return "is everybody: whoever connects could then claim any address"
+    return None
+
+
+def header_name_problem(value: str) -> str | None:
+    """For the name of a request header."""
+    return None if re.fullmatch(r"[A-Za-z0-9-]+", value) else "is not the name of a header such as `CF-Connecting-IP`"
+
+
 def domain_problem(value: str) -> str | None:
     """For `api.example.com` and `*.example.com`."""
     name = value.removeprefix("*.")

@@ -9,11 +9,13 @@ from ansible_collections.portside.vps.plugins.module_utils.nginx import sites
 SHOP = {"name": "shop", "domains": ["api.example.com"], "upstream": {"servers": ["127.0.0.1:8000"]}}
 
 
-def problems(*items, tls_dir="/etc/nginx/tls", webroot="/var/www/acme", timeout="120s"):
+def problems(*items, tls_dir="/etc/nginx/tls", webroot="/var/www/acme", timeout="120s", trusted=(), header="X-Real"):
     settings = {
         "nginx_tls_dir": tls_dir,
         "nginx_acme_webroot": webroot,
         "nginx_worker_shutdown_timeout": timeout,
+        "nginx_real_ip_from": list(trusted),
+        "nginx_real_ip_header": header,
     }
     return filters.nginx_problems(list(items) if items != ("junk",) else "junk", settings)
 
@@ -143,6 +145,10 @@ def test_a_name_may_move_from_an_absent_site():
     [
         ({"tls_dir": "/etc/ssl"}, "`nginx_tls_dir: /etc/ssl` must be a directory below /etc/nginx"),
         ({"webroot": "www"}, "`nginx_acme_webroot: www` is not an absolute path"),
+        ({"trusted": ["0.0.0.0/0"]}, "`nginx_real_ip_from` item `0.0.0.0/0` is everybody"),
+        ({"trusted": ["::/0"]}, "`nginx_real_ip_from` item `::/0` is everybody"),
+        ({"trusted": ["cdn"]}, "`nginx_real_ip_from` item `cdn` is neither an address nor a network"),
+        ({"header": "X Real"}, "`nginx_real_ip_header: X Real` is not the name of a header"),
         ({"timeout": "soon"}, "`nginx_worker_shutdown_timeout: soon` is not a time"),
     ],
 )

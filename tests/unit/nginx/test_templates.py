@@ -408,3 +408,15 @@ def test_the_status_page_is_for_the_server_itself():
         "allow ::1;",
         "deny all;",
     ]
+
+
+def test_nobody_is_believed_about_the_visitor_unless_named():
+    path = "snippets/portside-real-ip.conf"
+    assert "real_ip" not in "".join(line for line in tree()[path].splitlines() if not line.startswith("#"))
+    text = tree(nginx_real_ip_from=["192.0.2.0/24", "2001:db8::/32"], nginx_real_ip_header="CF-Connecting-IP")[path]
+    assert "set_real_ip_from 192.0.2.0/24;\nset_real_ip_from 2001:db8::/32;\nreal_ip_header CF-Connecting-IP;" in text
+
+
+def test_the_visitors_address_is_found_in_every_public_server_but_not_on_loopback():
+    for (listen, _), block in blocks(site(local_port=8000)).items():
+        assert ("include snippets/portside-real-ip.conf;" in block) is (not listen.startswith("127."))
