@@ -22,6 +22,8 @@ requirements: ["C(callbacks_enabled = portside.vps.summary) in ansible.cfg"]
 author: [The Portside authors]
 """
 
+# The fact that the playbooks set once the inventory has been checked.
+DECLARED = "__portside_declared"
 APPS = "portside.vps.app_release"
 CERTIFICATES = "portside.vps.certbot_certificates"
 
@@ -36,11 +38,15 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
 
     def __init__(self) -> None:
         super().__init__()
+        self._declared: dict[str, list[dict[str, str]]] = {}
         self._apps: dict[str, list[dict[str, Any]]] = {}
         self._certificates: dict[str, list[dict[str, Any]]] = {}
 
     def _keep(self, result: Any) -> None:
         action = result.task.resolved_action or result.task.action
+        facts = result.result.get("ansible_facts") or {}
+        if DECLARED in facts:
+            self._declared[result.host.name] = list(facts[DECLARED])
         if action == APPS:
             self._apps[result.host.name] = list(result.result.get("apps") or [])
         elif action == CERTIFICATES:
@@ -56,8 +62,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """Print one table per host."""
-        for host in sorted({*self._apps, *self._certificates}):
-            rows = summary.rows(self._apps.get(host, []), self._certificates.get(host, []))
+        for host in sorted({*self._declared, *self._apps, *self._certificates}):
+            rows = summary.rows(
+                self._declared.get(host, []), self._apps.get(host, []), self._certificates.get(host, [])
+            )
             if not rows:
                 continue
             total = stats.summarize(host)

@@ -23,7 +23,8 @@ def inventory_problems(settings: Mapping[str, Any], role_names: Iterable[str]) -
     for role in role_names:
         found += roles.misspelt(settings, role) + roles.wrong_values(settings, role)
     try:
-        portside_apps.complete(settings.get("portside_apps", []))
+        complete = portside_apps.complete(settings.get("portside_apps", []))
+        found += portside_apps.egress_problems(complete, settings.get("portside_egress"))
     except portside_apps.InvalidApps as invalid:
         found += str(invalid).splitlines()
     return found
@@ -57,6 +58,18 @@ def app_containers(raw: Any, egress: Mapping[str, Any], upstream_dir: str) -> li
     return wiring.releases(_completed(raw), egress, upstream_dir)
 
 
+def app_summary(raw: Any) -> list[dict[str, str]]:
+    """Name, URL and image of each app, for the summary at the end of a run."""
+    return [
+        {
+            "name": app["name"],
+            "url": f"https://{app['domains'][0]}/" if app["domains"] else "-",
+            "image": app["image"] or "-",
+        }
+        for app in _completed(raw)
+    ]
+
+
 def app_firewall_rules(extra: Iterable[wiring.Item]) -> list[wiring.Item]:
     """The value of `ufw_rules`: the web ports, then the user's own rules."""
     return wiring.firewall_rules(extra)
@@ -72,5 +85,6 @@ class FilterModule:
             "app_containers": app_containers,
             "app_firewall_rules": app_firewall_rules,
             "app_sites": app_sites,
+            "app_summary": app_summary,
             "inventory_problems": inventory_problems,
         }

@@ -52,6 +52,7 @@ class FilterModule:
         """Name and function of each filter."""
         return {
             "misspelt_variables": misspelt_variables,
+            "role_defaults": roles.defaults,
             "role_packages": role_packages,
             "role_releases": role_releases,
         }

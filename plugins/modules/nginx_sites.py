@@ -25,7 +25,7 @@ options:
     elements: dict
     required: true
     suboptions:
-      path: {description: Path below C(/etc/nginx)., type: str, required: true}
+      path: {description: "Path, below C(/etc/nginx) if it is relative.", type: str, required: true}
       content: {description: The whole text; its first line says whose it is., type: str, required: true}
       site: {description: The site it belongs to; messages name it., type: str, default: ""}
   certificates:
@@ -65,6 +65,12 @@ options:
     description: Directory that ACME challenges are served from; it is made if it is missing.
     type: path
     default: /var/www/acme
+  boot_program:
+    description:
+      - Where a program is put that mends what nginx's sites name and is not there. A unit among O(files) runs it before
+        nginx starts. Empty for none.
+    type: path
+    default: ""
 attributes:
   check_mode:
     support: full
@@ -91,17 +97,19 @@ sites:
   elements: str
   returned: always
 action:
-  description: What nginx was told, C(reload), C(start) or nothing.
+  description:
+    - What nginx was told, C(reload), C(start), C(restart) or nothing. It restarts only when its unit has changed.
   type: str
   returned: always
 """
 
+import inspect
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
-from ansible_collections.portside.vps.plugins.module_utils.nginx import config, host, passwords, tree
+from ansible_collections.portside.vps.plugins.module_utils.nginx import boot, config, host, passwords, tree
 from ansible_collections.portside.vps.plugins.module_utils.nginx.host import HostError, NginxRefused
 from ansible_collections.portside.vps.plugins.module_utils.nginx.passwords import HashError
 from ansible_collections.portside.vps.plugins.module_utils.nginx.tree import Change, PlanError, Text, Wanted, WantedFile
@@ -118,12 +126,14 @@ def _password_file(item: dict[str, Any]) -> WantedFile:
 def _wanted(params: dict[str, Any], ipv6: bool) -> Wanted:
     files = [
         WantedFile(
-            path=f"{tree.NGINX}/{file['path']}",
-            text=Text(file["content"] if ipv6 else tree.without_ipv6(file["content"])),
+            path=str(Path(tree.NGINX) / file["path"]),
+            text=Text(file["content"] if ipv6 else boot.without_ipv6(file["content"])),
             site=file["site"],
         )
         for file in params["files"]
     ]
+    if params["boot_program"]:
+        files.append(WantedFile(params["boot_program"], Text(inspect.getsource(boot), 0o755)))
     return Wanted(
         files=(*files, *(_password_file(item) for item in params["password_files"])),
         certificates={item["name"]: item["site"] for item in params["certificates"]},
@@ -172,10 +182,13 @@ class Run:
         self.collisions = config.collisions([file.text.content for file in wanted.files], foreign)
 
     def action(self) -> str:
-        """What nginx has to be told: `reload`, `start` or nothing."""
+        """What nginx has to be told: `reload`, `start`, `restart` or nothing."""
         if not self.service.active:
             return "start"
-        return "reload" if self.changes or host.UNREAD.exists() else ""
+        unread = (host.UNREAD.read_text(encoding="ascii") or "reload") if host.UNREAD.exists() else ""
+        if unread == "restart" or any(change.path.startswith(f"{tree.DROP_INS}/") for change in self.changes):
+            return "restart"
+        return "reload" if self.changes or unread else ""
 
     def check(self) -> bool:
         """Test the tree as it will be; False where that can't be done aside."""
@@ -187,24 +200,32 @@ class Run:
         """Replace the files and have nginx read them; on failure the old ones are put back."""
         action = self.action()
         if self.changes:
-            host.UNREAD.touch()
+            host.UNREAD.write_text(action, encoding="ascii")
             host.replace(self.changes)
         try:
             if not tested:
                 host.test_live(str(self.nginx))
-            if action == "start":
-                host.start()
+            if action in {"start", "restart"}:
+                host.read_units()
+                host.bring_up(action)
             elif action == "reload":
                 host.reload_and_wait(self.service.master)
         except (NginxRefused, CommandError) as error:
             explained = config.explanation(str(error), self.owners, host.texts(), self.own)
-            host.take_back(self.changes)
-            if self.changes:
-                host.UNREAD.unlink(missing_ok=True)
+            self.take_back(action)
             raise NginxRefused(explained) from error
         host.UNREAD.unlink(missing_ok=True)
         if not self.service.enabled:
             host.enable()
+
+    def take_back(self, action: str) -> None:
+        """Put every file back, and nginx to work again if it was stopped on the way."""
+        host.take_back(self.changes)
+        if self.changes:
+            host.UNREAD.unlink(missing_ok=True)
+        if action == "restart":
+            host.read_units()
+            host.bring_up("restart")
 
     def result(self) -> dict[str, Any]:
         """The module's result."""
@@ -264,13 +285,14 @@ def main() -> None:
             },
             "tls_dir": {"type": "path", "default": "/etc/nginx/tls"},
             "webroot": {"type": "path", "default": "/var/www/acme"},
+            "boot_program": {"type": "path", "default": ""},
         },
         supports_check_mode=True,
     )
     collisions: list[str] = []
     try:
         with host.exclusive():
-            this = Run(_wanted(module.params, host.has_ipv6()))
+            this = Run(_wanted(module.params, boot.has_ipv6()))
             collisions = this.collisions
             if not (this.nginx or module.check_mode):
                 raise HostError("nginx is not installed: set nginx_manage_packages to true, or install it before")

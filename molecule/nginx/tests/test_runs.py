@@ -217,3 +217,45 @@ def test_the_visitors_address_is_believed_from_the_cdn_alone(role, curl, domain,
     finally:
         assert role().status == 0
     wait_until(lambda: seen("--ipv4") == lab_vars["lab_client_ipv4"], "nobody is believed again")
+
+
+def test_nginx_runs_with_few_rights(vps):
+    said = vps.check_output("systemd-analyze security --no-pager nginx.service").splitlines()[-1]
+    assert float(said.split("nginx.service:")[1].split()[0]) <= 5.0, said
+
+
+def test_a_unit_that_does_not_start_is_taken_back_and_nginx_goes_on(role, vps, curl, domain):
+    """The role's own units are sound, so that one of somebody else makes the restart fail."""
+    other = "/etc/systemd/system/nginx.service.d/other.conf"
+    vps.run_expect([0], f"printf '[Service]\\nExecStartPre=/bin/sh -c \"! test -e /etc/portside-test\"\\n' > {other}")
+    vps.run_expect([0], "touch /etc/portside-test && systemctl daemon-reload")
+    try:
+        done = role(nginx_sandbox=False)
+        assert done.status != 0
+        vps.run_expect([0], "rm /etc/portside-test && systemctl reset-failed nginx")
+    finally:
+        vps.run_expect([0], f"rm -f {other} /etc/portside-test && systemctl daemon-reload")
+    done = role()
+    assert done.status == 0, done.output
+    assert vps.file("/etc/systemd/system/nginx.service.d/portside-sandbox.conf").exists
+    assert curl(f"https://shop.{domain}/", "--insecure").status == 200
+
+
+def test_nginx_starts_on_a_host_whose_ipv6_is_switched_off(role, vps, curl, domain):
+    """Units that may open no socket of that family see what ipv6.disable=1 would show them."""
+    only = "[Service]\\nRestrictAddressFamilies=\\nRestrictAddressFamilies=AF_UNIX AF_INET\\n"
+    units = ("nginx", "portside-nginx")
+    for unit in units:
+        vps.run_expect([0], f"mkdir -p /run/systemd/system/{unit}.service.d")
+        vps.run_expect([0], f"printf '{only}' > /run/systemd/system/{unit}.service.d/zz-ipv4.conf")
+    try:
+        # The file of the default servers too, so that nothing of IPv6 is left.
+        vps.run_expect([0], "systemctl daemon-reload && systemctl restart nginx")
+        assert curl(f"https://shop.{domain}/", "--insecure", "--ipv4").status == 200
+        assert curl(f"https://shop.{domain}/", "--insecure", "--ipv6").status == 0
+    finally:
+        for unit in units:
+            vps.run_expect([0], f"rm -r /run/systemd/system/{unit}.service.d")
+        vps.run_expect([0], "systemctl daemon-reload && systemctl restart nginx")
+    assert role().status == 0
+    assert curl(f"https://shop.{domain}/", "--insecure", "--ipv6").status == 200

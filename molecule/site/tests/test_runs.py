@@ -59,6 +59,10 @@ BAD = {
     "public bind": ({"bind": "0.0.0.0"}, ["app `shop-api`", "`bind: 0.0.0.0`", "loopback"]),
     "port out of range": ({"port": 70000}, ["app `shop-api`", "`port: 70000`", "1 to 65535"]),
     "no domain": ({"domains": ["localhost"]}, ["app `shop-api`", "`localhost`", "api.example.com"]),
+    "webhook path twice": ({"webhooks": [{"path": "/a"}, {"path": "/a"}]}, ["`shop-api`", "/a"]),
+    "local port of nginx itself": ({"local_port": 443}, ["`shop-api`", "local_port", "443"]),
+    "no tag": ({"image": "acme/shop"}, ["app `shop-api`", "needs a tag of its own"]),
+    "proxy that nobody declared": ({"egress": "proxy"}, ["app `shop-api`", "`portside_egress`"]),
     "domain twice": ({"domains": ["admin.{{ lab_domain }}"]}, ["declared more than once", "shop-api", "admin"]),
 }
 
@@ -129,6 +133,25 @@ def test_a_certificate_that_cannot_be_had_fails_by_name_and_every_site_goes_on(i
         without = {"portside_apps": [*apps(), {**lost, "state": "absent"}]}
         gone = run("site.yml", inventories, "--limit", vps_name, variables=without)
     assert gone.status == 0, gone.output
+
+
+def test_an_app_that_cannot_run_keeps_no_other_from_its_certificate(inventories, vps_name, curl, domain):
+    secret = {"STRIPE_WEBHOOK_SECRET": "whsec_of_another_app"}
+    image = apps()[0]["image"]
+    base = {"port": 8000, "health": {"path": "/health"}, "secrets": secret}
+    fresh = {**base, "name": "fresh", "image": image, "domains": [f"fresh.{domain}"]}
+    sick = {**base, "name": "sick", "image": image.replace(":1.0", ":9.9"), "domains": [f"sick.{domain}"]}
+    try:
+        wanted = {"portside_apps": [*apps(), sick, fresh]}
+        done = run("site.yml", inventories, "--limit", vps_name, variables=wanted)
+        assert done.status != 0
+        assert "webhook-app:9.9" in done.output
+        assert curl(f"https://fresh.{domain}/health").status == 200
+    finally:
+        gone = [{"name": app["name"], "state": "absent"} for app in (sick, fresh)]
+        back = run("site.yml", inventories, "--limit", vps_name, variables={"portside_apps": [*apps(), *gone]})
+    assert back.status == 0, back.output
+    assert curl(f"https://fresh.{domain}/health").exit_status == 35, "the name is nobody's again"
 
 
 def test_a_new_tag_is_the_deploy_and_only_that_app_is_touched(inventories, vps, vps_name, client, domain):

@@ -37,8 +37,8 @@ APP: Spec = {
     },
     "image": {
         "type": "str",
-        "required": True,
-        "description": "Image reference with a tag or digest, such as `ghcr.io/acme/shop-api:1.4.2`.",
+        "description": "Image reference with a tag or digest of its own, such as `ghcr.io/acme/shop-api:1.4.2`; "
+        "`latest` is refused. Required, but for an app with `state: absent`.",
     },
     "port": {
         "type": "int",

@@ -44,9 +44,9 @@ def is_domain(text: str) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """The value without Ansible's lazy containers, which the validator would copy item by item."""
+    """The value without Ansible's lazy containers, and without keys that have nothing behind the colon."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
@@ -106,6 +106,41 @@ def _port_problem(value: Any) -> str | None:
     return None
 
 
+def _form_problems(value: Mapping[str, Any]) -> list[str]:
+    """What is written in a form that can only be guessed at, with the form to write."""
+    found = []
+    if not isinstance(value.get("health", {}), Mapping):
+        found.append(f"`health: {value['health']}` is not a dictionary: write `health: {{path: /health}}`")
+    hooks = value.get("webhooks", [])
+    if not isinstance(hooks, list) or not all(isinstance(hook, Mapping) for hook in hooks):
+        found.append("`webhooks` is a list of dictionaries: write `webhooks: [{path: /webhooks/stripe}]`")
+    found += [
+        f"`{key}` is not a dictionary: write `{key}: {{NAME: value}}`"
+        for key in ("env", "secrets")
+        if not isinstance(value.get(key, {}), Mapping)
+    ]
+    if value.get("port") is not None:
+        found += [problem for problem in [_port_problem(value["port"])] if problem]
+    return found
+
+
+def _image_problem(app: App) -> str | None:
+    image = app["image"]
+    if image is None:
+        return (
+            None if app["state"] == "absent" else "missing required key `image`, such as `ghcr.io/acme/shop-api:1.4.2`"
+        )
+    if not image.strip() or re.search(r"\s", image):
+        return f"`image: {image}` is not an image reference such as `ghcr.io/acme/shop-api:1.4.2`"
+    tag = image.rpartition("/")[2].partition(":")[2]
+    if "@" not in image and tag in {"", "latest"}:
+        return (
+            f"`image: {image}` needs a tag of its own, such as `:1.4.2`: under `latest` a new release can't be told "
+            "from the old one, and there is nothing to go back to"
+        )
+    return None
+
+
 def _bind_problem(bind: str) -> str | None:
     try:
         loopback = ipaddress.ip_address(bind).is_loopback
@@ -133,8 +168,7 @@ def _problems(app: App) -> list[str]:
     found: list[str | None] = []
     if not NAME.fullmatch(app["name"]):
         found.append("`name` takes a-z, 0-9 and inner hyphens, at most 40 characters")
-    if not app["image"].strip() or re.search(r"\s", app["image"]):
-        found.append(f"`image: {app['image']}` is not an image reference such as `ghcr.io/acme/shop-api:1.4.2`")
+    found.append(_image_problem(app))
     ports = [("port", app["port"]), ("local_port", app["local_port"]), *(("host_ports", p) for p in app["host_ports"])]
     found += [
         f"`{key}: {port}` is out of range: 1 to 65535"
@@ -145,7 +179,9 @@ def _problems(app: App) -> list[str]:
     found.append(_bind_problem(app["bind"]))
     if len(app["host_ports"]) > 2:
         found.append("`host_ports` takes two ports (or one: the old release is then stopped before the new one starts)")
-    if app["port"] is None:
+    if app["state"] == "absent":
+        pass
+    elif app["port"] is None:
         needs_port = [key for key in ("domains", "webhooks", "local_port", "host_ports") if app[key]]
         found += [f"`{key}` needs `port`, the one the app listens on inside its container" for key in needs_port]
     elif not app["domains"] and app["webhooks"]:
@@ -196,9 +232,13 @@ def _one(number: int, raw: Any) -> tuple[App, list[str]]:
         return {}, [f"portside_apps item {number} is not a dictionary: it starts with `- name:`"]
     value = _plain(raw)
     where = f"app `{value['name']}`" if value.get("name") else f"portside_apps item {number}"
-    port = _port_problem(value["port"]) if value.get("port") is not None else None
-    if port:
-        return {}, [f"{where}: {port}"]
+    misshapen = _form_problems(value)
+    if misshapen:
+        return {}, [f"{where}: {problem}" for problem in misshapen]
+    # A secret without a value is a variable that is not set, which is no reason to start the app without it.
+    empty = [key for key, item in dict(raw.get("secrets") or {}).items() if item is None]
+    if empty:
+        return {}, [f"{where}: `secrets`: `{key}` has no value" for key in empty]
     app, problems = _validated(value, APP, where)
     if problems:
         return {}, problems
@@ -223,6 +263,17 @@ def complete(raw: Any) -> list[App]:
     if problems:
         raise InvalidApps("\n".join(problems))
     return [app for app, _ in pairs]
+
+
+def egress_problems(apps: Iterable[App], egress: Mapping[str, Any] | None) -> list[str]:
+    """A sentence for each app that is to use a proxy that nobody declared: it would go out directly without a word."""
+    if any((egress or {}).get(key) for key in ("http_proxy", "https_proxy")):
+        return []
+    return [
+        f"app `{app['name']}`: `egress: proxy` needs `portside_egress` with `http_proxy` or `https_proxy`"
+        for app in apps
+        if app["egress"] == "proxy" and app["state"] == "present"
+    ]
 
 
 def settings_problems(settings: Mapping[str, Any]) -> list[str]:

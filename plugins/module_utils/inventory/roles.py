@@ -28,6 +28,11 @@ def options(role: str) -> dict[str, Any]:
     return dict(spec["argument_specs"]["main"].get("options", {}))
 
 
+def defaults(role: str) -> dict[str, Any]:
+    """The role's variables and their defaults; a variable without one is left out."""
+    return {name: option["default"] for name, option in options(role).items() if "default" in option}
+
+
 def packages(role: str, release: str) -> list[str]:
     """The Debian packages the role installs on a release such as `Debian_13`.
 

@@ -10,10 +10,6 @@ Row = tuple[str, str, str, str, str, str]
 HEADER: Row = ("app", "url", "image", "loopback", "certificate", "this run")
 
 
-def _url(certificate: Mapping[str, Any] | None) -> str:
-    return f"https://{certificate['domains'][0]}/" if certificate and certificate.get("domains") else "-"
-
-
 def _days(certificate: Mapping[str, Any] | None) -> str:
     if certificate is None:
         return "-"
@@ -21,26 +17,48 @@ def _days(certificate: Mapping[str, Any] | None) -> str:
     return "none yet" if days is None else f"{days} days left"
 
 
-def rows(apps: Iterable[Mapping[str, Any]], certificates: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """One row for each app, in the inventory's order, then for certificates that no app is called like."""
-    by_name = {certificate["name"]: certificate for certificate in certificates}
-    found: list[Row] = []
-    for app in apps:
-        certificate = by_name.pop(app["name"], None)
-        port = app.get("host_port")
-        found.append(
-            (
-                str(app["name"]),
-                _url(certificate),
-                str(app.get("image") or "-"),
-                f"{app.get('bind', '127.0.0.1')}:{port}" if port else "-",
-                _days(certificate),
-                str(app.get("action") or ("changed" if app.get("changed") else "unchanged")),
-            )
-        )
-    for name, certificate in by_name.items():
-        found.append((name, _url(certificate), "-", "-", _days(certificate), "-"))
-    return found
+def _done(app: Mapping[str, Any] | None, certificate: Mapping[str, Any] | None) -> str:
+    """What this run did to the app: its release, its certificate, both, or nothing."""
+    released = str(app.get("action") or "unchanged") if app else "not reached"
+    if certificate is None or not certificate.get("changed"):
+        return released
+    changed = "certificate changed"
+    return changed if released == "unchanged" else f"{released}, {changed}"
+
+
+def _row(
+    name: str, declared: Mapping[str, str], app: Mapping[str, Any] | None, certificate: Mapping[str, Any] | None
+) -> Row:
+    live = app or {}
+    domains = (certificate or {}).get("domains") or []
+    port = live.get("host_port")
+    return (
+        name,
+        declared.get("url") or (f"https://{domains[0]}/" if domains else "-"),
+        str(live.get("image") or declared.get("image") or "-"),
+        f"{live.get('bind', '127.0.0.1')}:{port}" if port else "-",
+        _days(certificate),
+        _done(app, certificate),
+    )
+
+
+def rows(
+    declared: Iterable[Mapping[str, str]],
+    apps: Iterable[Mapping[str, Any]],
+    certificates: Iterable[Mapping[str, Any]],
+) -> list[Row]:
+    """One row for each app and each certificate, in the inventory's order.
+
+    Args:
+        declared: name, url and image of the apps in the inventory.
+        apps: what the module app_release returned; empty when the run didn't get so far.
+        certificates: what the module certbot_certificates returned, likewise.
+    """
+    wanted = {item["name"]: item for item in declared}
+    live = {app["name"]: app for app in apps}
+    issued = {certificate["name"]: certificate for certificate in certificates}
+    names = dict.fromkeys([*wanted, *live, *issued])
+    return [_row(name, wanted.get(name, {}), live.get(name), issued.get(name)) for name in names]
 
 
 def table(body: Sequence[Row]) -> list[str]:

@@ -7,7 +7,6 @@ import fcntl
 import os
 import pwd
 import shutil
-import socket
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, Completed, run
 from ansible_collections.portside.vps.plugins.module_utils.files import link_atomic, write_atomic
-from ansible_collections.portside.vps.plugins.module_utils.nginx import config, tree
+from ansible_collections.portside.vps.plugins.module_utils.nginx import boot, config, tree
 from ansible_collections.portside.vps.plugins.module_utils.nginx.tree import Change, Directory, Link, Node, Text, Wanted
 
 NGINX = Path(tree.NGINX)
@@ -37,7 +36,7 @@ POLL = 0.05
 
 # A program with positional parameters, not a command line put together: bind the candidate, then run the test. Python
 # can only leave a mount namespace by itself from 3.12 on, and Debian 12 has 3.11.
-BIND_AND_RUN = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+BIND_AND_RUN = 'mount --bind "$1" "$2" && mount -t tmpfs tmpfs "$3" && shift 3 && exec "$@"'
 
 
 class NginxRefused(Exception):
@@ -103,20 +102,14 @@ def put(path: Path, node: Node, before: Node) -> None:
             path.chmod(mode)
 
 
-def _usable(directory: Path) -> bool:
-    with contextlib.suppress(OSError):
-        return all((directory / name).stat().st_size > 0 for name in tree.CERTIFICATE_FILES)
-    return False
-
-
 def snapshot(wanted: Wanted) -> tree.Snapshot:
     """Everything on the host that the plan depends on."""
     paths = {Path(wanted.webroot), Path(wanted.tls_dir), Path(tree.DISTRIBUTION_SITE)}
     paths |= {Path(file.path) for file in wanted.files} | {Path(path) for path in wanted.upstream_files}
     paths |= {parent for path in paths for parent in path.parents if parent != Path("/")}
-    for name in tree.OWN_DIRECTORIES:
+    for directory in (*(NGINX / name for name in tree.OWN_DIRECTORIES), Path(tree.DROP_INS)):
         with contextlib.suppress(FileNotFoundError):
-            paths |= {path for path in (NGINX / name).iterdir() if tree.OWN_NAME in path.name}
+            paths |= {path for path in directory.iterdir() if tree.OWN_NAME in path.name}
     tls_dir = Path(wanted.tls_dir)
     home = tls_dir / tree.PLACEHOLDER
     paths |= {home, *(home / name for name in (*tree.CERTIFICATE_FILES, tree.PLACEHOLDER_MARK))}
@@ -126,18 +119,8 @@ def snapshot(wanted: Wanted) -> tree.Snapshot:
     names = {*wanted.certificates, tree.PLACEHOLDER}
     return tree.Snapshot(
         nodes={str(path): node_at(path) for path in paths},
-        usable_certificates=frozenset(name for name in names if _usable(tls_dir / name)),
+        usable_certificates=frozenset(name for name in names if boot.usable(tls_dir / name)),
     )
-
-
-def has_ipv6() -> bool:
-    """Whether `listen [::]:80` can work here: not with ipv6.disable=1 on the kernel's command line."""
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
-            probe.bind(("::", 0))
-    except OSError:
-        return False
-    return True
 
 
 def program(name: str) -> str | None:
@@ -246,7 +229,9 @@ def test_aside(changes: Iterable[Change], nginx: str, owners: Mapping[str, str],
     """
     try:
         standins = build_candidate(changes, CANDIDATE)
-        argv = ["unshare", "--mount", "sh", "-c", BIND_AND_RUN, "sh", str(CANDIDATE), str(NGINX), nginx, "-t"]
+        # The test opens every log, and would leave empty ones behind.
+        mounts = [str(CANDIDATE), str(NGINX), str(ERROR_LOG.parent)]
+        argv = ["unshare", "--mount", "sh", "-c", BIND_AND_RUN, "sh", *mounts, nginx, "-t"]
         done = run(argv, expect=())
         if done.status == 0:
             return True
@@ -366,17 +351,25 @@ def reload_and_wait(master: int) -> None:
     raise NginxRefused(_log_since(size) or f"no new worker came up within {RELOAD_LIMIT:.0f} s of the reload")
 
 
-def start() -> None:
-    """Start nginx.
+def bring_up(verb: str) -> None:
+    """Start or restart nginx.
+
+    Args:
+        verb: `start` or `restart`.
 
     Raises:
         NginxRefused: it did not come up.
     """
     size = _log_size()
-    done: Completed = run(["systemctl", "start", SERVICE], expect=())
+    done: Completed = run(["systemctl", verb, SERVICE], expect=())
     if done.status != 0:
         journal = run(["journalctl", "--unit", SERVICE, "--lines", "20", "--output", "cat", "--no-pager"], expect=())
         raise NginxRefused(_log_since(size) or journal.stdout or done.said)
+
+
+def read_units() -> None:
+    """Have systemd read its units again."""
+    run(["systemctl", "daemon-reload"])
 
 
 def enable() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+
+from ansible_collections.portside.vps.plugins.module_utils.nginx.boot import NO_RELEASE
 
 NGINX = "/etc/nginx"
 # Where the role's own files stand, in the order in which they are replaced: what others lean on comes first.
@@ -19,11 +20,8 @@ PLACEHOLDER_MARK = "placeholder.conf"
 DISTRIBUTION_SITE = f"{NGINX}/sites-enabled/default"
 DISTRIBUTION_SITE_TARGET = f"{NGINX}/sites-available/default"
 
-# A server that is known to be down makes nginx start, and answer 503, before the app's first release.
-NO_RELEASE = """\
-# No release is live yet: whoever releases the app writes its address here.
-server 127.0.0.1:9 down;
-"""
+# Where systemd reads what concerns nginx alone.
+DROP_INS = "/etc/systemd/system/nginx.service.d"
 
 
 class PlanError(Exception):
@@ -96,14 +94,6 @@ class Snapshot:
 
     nodes: Mapping[str, Node]
     usable_certificates: frozenset[str]
-
-
-def without_ipv6(content: str) -> str:
-    """The configuration with every `listen [::]...` line turned into a comment, for a host without IPv6.
-
-    With `ipv6.disable=1` on the kernel's command line the socket can't be opened, and nginx would not start.
-    """
-    return re.sub(r"^(\s*)(listen \[::[^;]*;)$", r"\1# This host has no IPv6: \2", content, flags=re.MULTILINE)
 
 
 def is_own(path: str, node: Node) -> bool:

@@ -36,7 +36,7 @@ def test_a_port_may_be_written_as_text():
 
 REFUSED = [
     ({"image": "a:1"}, ["portside_apps item 1", "name"]),
-    ({"name": "shop"}, ["app `shop`", "image"]),
+    ({"name": "shop"}, ["app `shop`", "missing required key `image`"]),
     ({**SHOP, "imagee": "x"}, ["app `shop-api`", "unknown key `imagee`", "did you mean `image`?"]),
     ({**SHOP, "zzz": 1}, ["app `shop-api`", "unknown key `zzz`", "allowed are bind, command"]),
     ({**SHOP, "health": {"pth": "/"}}, ["app `shop-api`, `health`", "unknown key `pth`", "`path`"]),
@@ -63,6 +63,10 @@ REFUSED = [
     ({**SHOP, "secrets": {"TOKEN": "abc"}}, ["value of `TOKEN` is shorter than 6", "under `env`"]),
     ({**SHOP, "env": {"A B": "x"}}, ["`A B` is not the name of an environment variable"]),
     ({**SHOP, "env": {"KEY": "x"}, "secrets": {"KEY": "abcdefg"}}, ["`KEY` stands in both"]),
+    ({**SHOP, "secrets": {"TOKEN": None}}, ["`secrets`: `TOKEN` has no value"]),
+    ({**SHOP, "health": "/health"}, ["write `health: {path: /health}`"]),
+    ({**SHOP, "webhooks": ["/stripe"]}, ["write `webhooks: [{path: /webhooks/stripe}]`"]),
+    ({**SHOP, "env": ["A=b"]}, ["write `env: {NAME: value}`"]),
     ({**SHOP, "host_ports": [1, 2, 3]}, ["`host_ports` takes two ports"]),
 ]
 
@@ -71,6 +75,31 @@ REFUSED = [
 def test_refused_with_app_key_and_what_is_allowed(raw, words):
     message = refused(raw)
     assert all(word in message for word in words), message
+
+
+def test_an_absent_app_needs_nothing_but_its_name():
+    (gone,) = apps.complete([{"name": "old", "state": "absent"}])
+    assert gone["image"] is None
+
+
+def test_keys_with_nothing_behind_them_are_as_good_as_left_out():
+    (app,) = apps.complete([{**SHOP, "env": None, "secrets": None, "volumes": None, "health": None}])
+    assert (app["env"], app["health"]["path"]) == ({}, "/")
+
+
+def test_a_proxy_that_nobody_declared_is_refused():
+    (app,) = apps.complete([{**SHOP, "egress": "proxy"}])
+    assert "needs `portside_egress`" in apps.egress_problems([app], {})[0]
+    assert apps.egress_problems([app], {"https_proxy": "http://proxy.example.com:3128"}) == []
+
+
+@pytest.mark.parametrize("image", ["acme/shop", "acme/shop:latest", "registry.example.com:5000/shop"])
+def test_an_image_needs_a_tag_of_its_own(image):
+    assert "needs a tag of its own" in refused({**SHOP, "image": image})
+
+
+def test_a_digest_is_a_tag_of_its_own():
+    assert apps.complete([{**SHOP, "image": f"acme/shop@sha256:{'0' * 64}"}])
 
 
 def test_a_secret_is_never_in_the_message():

@@ -84,7 +84,7 @@ def test_web_ports_come_first_and_the_users_rules_follow():
     ("settings", "words"),
     [
         ({"portside_app": []}, "`portside_app` is no variable of Portside: did you mean `portside_apps`?"),
-        ({"portside_apps": [{"name": "x"}]}, "app `x`: missing required arguments: image"),
+        ({"portside_apps": [{"name": "x"}]}, "app `x`: missing required key `image`"),
     ],
 )
 def test_inventory_problems(settings, words):

@@ -420,3 +420,9 @@ def test_nobody_is_believed_about_the_visitor_unless_named():
 def test_the_visitors_address_is_found_in_every_public_server_but_not_on_loopback():
     for (listen, _), block in blocks(site(local_port=8000)).items():
         assert ("include snippets/portside-real-ip.conf;" in block) is (not listen.startswith("127."))
+
+
+def test_the_sandbox_can_be_left_out():
+    path = "/etc/systemd/system/nginx.service.d/portside-sandbox.conf"
+    assert "NoNewPrivileges=yes" in tree()[path]
+    assert path not in tree(nginx_sandbox=False)

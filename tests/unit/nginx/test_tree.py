@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.portside.vps.plugins.module_utils.nginx import tree
+from ansible_collections.portside.vps.plugins.module_utils.nginx import boot, tree
 from ansible_collections.portside.vps.plugins.module_utils.nginx.tree import (
     Change,
     Directory,
@@ -183,7 +183,7 @@ def test_what_stands_in_the_way_is_named(nodes, words):
 
 def test_without_ipv6_no_socket_of_that_family_is_asked_for():
     content = "    listen 80;\n    listen [::]:80;\n    listen [::]:443 ssl http2 default_server;\n    return 444;\n"
-    stripped = tree.without_ipv6(content)
+    stripped = boot.without_ipv6(content)
     assert "    listen 80;\n" in stripped
     assert [line for line in stripped.splitlines() if line.strip().startswith("listen [")] == []
 
@@ -201,3 +201,9 @@ def test_the_diff_shows_files_links_and_removals_but_no_key():
         ("", "(secret)\n"),
         ("", "directory\n"),
     ]
+
+
+def test_a_drop_in_that_is_no_longer_wanted_goes():
+    path = f"{tree.DROP_INS}/portside-sandbox.conf"
+    assert planned({path: Text(MARK)}) == [Change(path, Text(MARK), None)]
+    assert planned({f"{tree.DROP_INS}/override.conf": Text(MARK)}) == []

@@ -14,8 +14,7 @@ from ansible_collections.portside.vps.plugins.module_utils.inventory import role
 def test_defaults_and_argument_spec_agree(role):
     text = (roles.ROLES / role / "defaults" / "main.yml").read_text(encoding="utf-8")
     defaults = yaml.safe_load(text) or {}
-    spec = {name: option["default"] for name, option in roles.options(role).items() if "default" in option}
-    assert defaults == spec
+    assert defaults == roles.defaults(role)
 
 
 @pytest.mark.parametrize("role", roles.names())
