@@ -98,8 +98,6 @@ def _replace(path: Path, before: str | None, text: str, steps: list[str], wanted
             path.unlink(missing_ok=True)
         else:
             write_atomic(path, before, mode=MODE)
-        # systemd would not try again so soon after so many failures.
-        host.systemctl("reset-failed")
         host.systemctl("restart")
         PENDING.unlink(missing_ok=True)
         raise DaemonError(

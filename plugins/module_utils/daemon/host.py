@@ -117,6 +117,10 @@ def systemctl(verb: str) -> None:
         DaemonError: it failed; the message has the end of the journal.
     """
     try:
+        if verb in {"start", "restart"}:
+            # systemd refuses a unit that was started a few times within a minute (systemd.unit(5), StartLimitBurst=),
+            # whoever asked for it; nobody counts starts that were asked for. Fails where the unit isn't loaded yet.
+            run(["systemctl", "reset-failed", UNIT], expect=())
         run(["systemctl", verb, UNIT], timeout=START_LIMIT)
     except CommandError as error:
         raise DaemonError(f"{error}\n{journal()}") from error
