@@ -16,8 +16,8 @@ def role(lab_vars, vps_name):
     scenario = ROOT / "molecule" / "docker"
     inventories = [ROOT / ".lab" / lab_vars["lab_name"] / "inventory.yml", scenario / "inventory"]
 
-    def again(*arguments, playbook="molecule/docker/converge.yml", **options):
-        variables = {"docker_daemon_options": options} if options else {}
+    def again(*arguments, playbook="molecule/docker/converge.yml", variables=None, **options):
+        variables = variables or ({"docker_daemon_options": options} if options else {})
         return run(playbook, inventories, "--limit", vps_name, *arguments, variables=variables)
 
     yield again
