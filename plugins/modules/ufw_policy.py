@@ -135,6 +135,10 @@ restarted:
   description: Why ufw was stopped and started as a whole; empty if loading the difference was enough.
   type: str
   returned: success
+confirmed_by:
+  description: How the controller made sure that it still gets in, after a change.
+  type: str
+  returned: when something changed
 unconfirmed:
   description: Whether a change waits for M(portside.vps.ufw_confirm), and the revert timer runs.
   type: bool

@@ -42,3 +42,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
                     report.sections.append((f"{server.name}: {question}", str(error)))
                     break
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def facts_are_kept(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """The one fact that the role asks for is asked for once, as in a playbook that has gathered it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANSIBLE_CACHE_PLUGIN", "ansible.builtin.jsonfile")
+        patch.setenv("ANSIBLE_CACHE_PLUGIN_CONNECTION", str(tmp_path_factory.mktemp("facts")))
+        yield

