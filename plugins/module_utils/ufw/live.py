@@ -36,6 +36,12 @@ def is_guarding(saved: str, family: Family) -> bool:
     return False
 
 
+def strangers_in_second_table(saved: str) -> list[str]:
+    """Rules that the guard would flush and that are not its own."""
+    rules = [line for line in _table(saved, SECOND_TABLE) if line.startswith("-A FORWARD ")]
+    return [line for line in rules if line != f"-A FORWARD -j {CHAIN}"]
+
+
 @dataclass(frozen=True)
 class Seen:
     """Hashes of the files and of the kernel's rules at one moment, when the one had just been loaded into the other."""

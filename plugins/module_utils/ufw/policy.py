@@ -152,6 +152,12 @@ def problems(present: Present, policy: Policy, outside: Sequence[str]) -> list[s
             "ufw_default_routed: allow undoes the Docker guard where Docker doesn't filter IPv6; leave it at deny and"
             " open what this host shall forward with rules of direction: routed"
         )
+    strangers = live.strangers_in_second_table(present.saved.get("6", ""))
+    if strangers:
+        found.append(
+            f"the table {docker_guard.SECOND_TABLE} of IPv6 has rules of somebody else in FORWARD ({strangers[0]}),"
+            " which the Docker guard would have to flush; remove them, or set ufw_docker_guard: false"
+        )
     for name, pattern in docker_guard.trusted_by_mistake(policy.guard.interfaces, outside):
         found.append(
             f"the way to the internet leaves by {name}, which the Docker guard would take for one of Docker's bridges"

@@ -3,7 +3,12 @@
 from pathlib import Path
 
 import pytest
-from ansible_collections.portside.vps.plugins.module_utils.ufw.live import fingerprint, is_guarding, is_loaded
+from ansible_collections.portside.vps.plugins.module_utils.ufw.live import (
+    fingerprint,
+    is_guarding,
+    is_loaded,
+    strangers_in_second_table,
+)
 
 CAPTURED = Path(__file__).parent / "captured"
 SAVED = {
@@ -37,6 +42,13 @@ def test_what_is_missing_is_seen(family, line, instead, loaded, guarding):
     saved = SAVED[family].replace(line, instead, 1)
     assert is_loaded(saved, family) is loaded
     assert is_guarding(saved, family) is guarding
+
+
+def test_what_the_second_lock_would_flush_is_found():
+    assert strangers_in_second_table(SAVED["6"]) == []
+    other = "-A FORWARD -m mark --mark 0x1 -j SECMARK"
+    saved = SAVED["6"].replace("-A FORWARD -j ufw-docker-guard\n", f"-A FORWARD -j ufw-docker-guard\n{other}\n")
+    assert strangers_in_second_table(saved) == [other]
 
 
 @pytest.mark.parametrize(
