@@ -16,10 +16,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOGS = ROOT / ".build" / "molecule"
-# Seconds; the longest takes a third of this on two cores.
+# Seconds; twice what the longest took on two cores that had much else to do.
 LIMIT = 2400
 SHOWN_LINES = 400
-# A scenario waits for servers half of the time; three at once only get in each other's way on two cores.
+# A scenario waits for its servers part of the time; two share the two cores of a small machine.
 AT_ONCE = 2
 
 

@@ -43,7 +43,7 @@ def missing(wanted: Iterable[str], present: Iterable[str]) -> list[str]:
 
 
 def unknown(names: Iterable[str], apt_cache_output: str) -> list[str]:
-    """Those names that `apt-cache show --names-only`-like output (`pkgnames` format: one a line) does not list."""
+    """Those of the names that apt does not know, going by the output of `apt-cache pkgnames` (a name a line)."""
     listed = set(apt_cache_output.split())
     return [name for name in names if name not in listed]
 
