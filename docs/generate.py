@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _AnsibleCollectionFinder(paths=[str(ROOT / "collections")], scan_sys_paths=True)._install()
 
 from ansible_collections.portside.vps.plugins.module_utils.inventory import app_spec, roles  # noqa: E402  # needs the finder
+from ansible_collections.portside.vps.plugins.module_utils.releases import options  # noqa: E402  # needs the finder
 
 Options = Mapping[str, Mapping[str, Any]]
 
@@ -40,9 +41,9 @@ def _type(option: Mapping[str, Any]) -> str:
     return " or ".join(f"`{choice}`" for choice in option["choices"]) if "choices" in option else kind
 
 
-def rows(options: Options, prefix: str = "") -> Iterator[str]:
+def rows(spec: Options, prefix: str = "") -> Iterator[str]:
     """The rows of the table, sub-options indented by their parent's name."""
-    for name, option in options.items():
+    for name, option in spec.items():
         label = f"{prefix}{name}"
         yield f"| `{label}` | {_type(option)} | {_default(option)} | {_text(option.get('description', ''))} |"
         if "options" in option:
@@ -50,9 +51,9 @@ def rows(options: Options, prefix: str = "") -> Iterator[str]:
             yield from rows(option["options"], f"{label}{nested}")
 
 
-def table(options: Options) -> str:
+def table(spec: Options) -> str:
     """The whole table in Markdown."""
-    return "\n".join(["| Variable | Type | Default | Meaning |", "|---|---|---|---|", *rows(options)])
+    return "\n".join(["| Variable | Type | Default | Meaning |", "|---|---|---|---|", *rows(spec)])
 
 
 def replaced(text: str, marker: str, body: str, where: Path) -> str:
@@ -73,7 +74,10 @@ def documents() -> Iterator[tuple[Path, str]]:
     """Every file with a table, and the text it should have."""
     for role in roles.names():
         path = ROOT / "roles" / role / "README.md"
-        yield path, replaced(path.read_text(encoding="utf-8"), "options", table(roles.options(role)), path)
+        text = replaced(path.read_text(encoding="utf-8"), "options", table(roles.options(role)), path)
+        if role == "docker_app":
+            text = replaced(text, "apps", table(options.APP), path)
+        yield path, text
     path = ROOT / "docs" / "variables.md"
     text = replaced(path.read_text(encoding="utf-8"), "settings", table(app_spec.SETTINGS), path)
     yield path, replaced(text, "apps", table(app_spec.APP), path)

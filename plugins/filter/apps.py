@@ -9,6 +9,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.portside.vps.plugins.module_utils.inventory import apps as portside_apps
 from ansible_collections.portside.vps.plugins.module_utils.inventory import roles, variables, wiring
 from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import SETTINGS
+from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError
 
 
 def inventory_problems(settings: Mapping[str, Any], role_names: Iterable[str]) -> list[str]:
@@ -25,7 +26,7 @@ def inventory_problems(settings: Mapping[str, Any], role_names: Iterable[str]) -
     try:
         complete = portside_apps.complete(settings.get("portside_apps", []))
         found += portside_apps.egress_problems(complete, settings.get("portside_egress"))
-    except portside_apps.InvalidApps as invalid:
+    except InvalidInputError as invalid:
         found += str(invalid).splitlines()
     return found
 
@@ -33,7 +34,7 @@ def inventory_problems(settings: Mapping[str, Any], role_names: Iterable[str]) -
 def _completed(raw: Any) -> list[wiring.App]:
     try:
         return portside_apps.complete(raw)
-    except portside_apps.InvalidApps as invalid:
+    except InvalidInputError as invalid:
         raise AnsibleFilterError(str(invalid)) from invalid
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.daemon import options
 from ansible_collections.portside.vps.plugins.module_utils.releases import validate
+from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError
 
 DOCUMENTATION = r"""
 name: docker_app_problems
@@ -49,12 +50,12 @@ def docker_app_problems(
     names: set[str] | None = None
     try:
         names = {app["name"] for app in validate.apps(apps)}
-    except validate.InvalidInputError as error:
+    except InvalidInputError as error:
         found += str(error).splitlines()
     for check in (lambda: validate.registries(registries), lambda: validate.port_range(port_range)):
         try:
             check()
-        except validate.InvalidInputError as error:
+        except InvalidInputError as error:
             found += str(error).splitlines()
     if names is not None:
         found += validate.strangers(only, names)

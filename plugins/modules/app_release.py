@@ -290,10 +290,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils import shape
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import EngineUnavailableError
 from ansible_collections.portside.vps.plugins.module_utils.engine.docker_sdk import DockerEngine, NoEngine
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
-from ansible_collections.portside.vps.plugins.module_utils.releases import gate, options, spec, validate
+from ansible_collections.portside.vps.plugins.module_utils.releases import containers, gate, options, spec, validate
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import HostFront
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Clock
 from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Outcome, Releaser, Settings
@@ -305,7 +306,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "type": "list",
         "elements": "dict",
         "required": True,
-        "options": options.argument_spec(options.APP),
+        "options": shape.argument_spec(options.APP),
     },
     "only": {"type": "list", "elements": "str", "default": []},
     "state_dir": {"type": "path", "default": "/var/lib/portside/apps"},
@@ -317,7 +318,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "type": "list",
         "elements": "dict",
         "default": [],
-        "options": options.argument_spec(options.REGISTRY),
+        "options": shape.argument_spec(options.REGISTRY),
     },
     "purge": {"type": "bool", "default": False},
     "lock_timeout": {"type": "int", "default": 300},
@@ -350,7 +351,7 @@ def _work(params: dict[str, Any], check_mode: bool) -> tuple[list[Outcome], list
     apps = [spec.app(item) for item in validate.apps(params["apps"])]
     strangers = validate.strangers(params["only"], [app.name for app in apps])
     if strangers:
-        raise validate.InvalidInputError("\n".join(strangers))
+        raise shape.InvalidInputError("\n".join(strangers))
     settings = Settings(
         pool=validate.port_range(params["port_range"]),
         keep=max(params["keep"], 1),
@@ -414,11 +415,11 @@ def main() -> None:
         for value in (app.get("secrets") or {}).values():
             # A program may print a key line by line.
             module.no_log_values.update(
-                line for line in str(value).splitlines() if len(line) > validate.SHORTEST_SECRET
+                line for line in str(value).splitlines() if len(line) > containers.SHORTEST_SECRET
             )
     try:
         outcomes, orphans = _work(module.params, module.check_mode)
-    except (validate.InvalidInputError, EngineUnavailableError, StoreError) as error:
+    except (shape.InvalidInputError, EngineUnavailableError, StoreError) as error:
         module.fail_json(msg=str(error))
     result = _result(outcomes, orphans)
     for outcome in outcomes:

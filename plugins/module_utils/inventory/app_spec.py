@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from ansible_collections.portside.vps.plugins.module_utils.releases import options
+from ansible_collections.portside.vps.plugins.module_utils.shape import Spec
 
-Spec = dict[str, dict[str, Any]]
-
+# What the site decides for the container; all else that `docker_app_list` takes, an app takes too.
+WIRED = ("upstream_file", "health")
 HEALTH: Spec = {
-    "path": {"type": "str", "default": "/", "description": "Path that answers when the app can take traffic."},
-    "status": {
-        "type": "list",
-        "elements": "int",
-        "default": [200],
-        "description": "Statuses that count as healthy. A redirect is not one of them unless it is listed.",
-    },
-    "timeout": {
-        "type": "int",
-        "default": 60,
-        "description": "Seconds a new container has to become healthy before the release is given up.",
+    **options.HEALTH,
+    "host": {
+        "type": "str",
+        "description": "Host header of the probe. Left out, it is the first of `domains`, which frameworks know.",
     },
 }
+CONTAINER: Spec = {key: field for key, field in options.APP.items() if key not in WIRED}
 
 WEBHOOK: Spec = {
     "path": {
@@ -31,43 +26,33 @@ WEBHOOK: Spec = {
 
 APP: Spec = {
     "name": {
-        "type": "str",
-        "required": True,
+        **options.APP["name"],
         "description": "Names container, certificate and site: a-z, 0-9 and inner hyphens, at most 40 characters.",
     },
     "image": {
-        "type": "str",
+        **options.APP["image"],
         "description": "Image reference with a tag or digest of its own, such as `ghcr.io/acme/shop-api:1.4.2`; "
-        "`latest` is refused. Required, but for an app with `state: absent`.",
+        "`latest` is refused. Needed unless `state: absent`.",
     },
-    "port": {
-        "type": "int",
-        "description": "Port on which the app listens inside its container. Leave it out for a worker.",
+    "state": {
+        **options.APP["state"],
+        "description": "`absent` removes the app's containers, site and certificate. Named volumes stay.",
     },
+    "port": options.APP["port"],
     "domains": {
         "type": "list",
         "elements": "str",
         "default": [],
+        "example": "[api.example.com]",
         "description": "Public names; the first is the canonical one. A worker has none.",
     },
-    "health": {
-        "type": "dict",
-        "options": HEALTH,
-        "default": {},
-        "description": "When a new container is healthy.",
-    },
-    "env": {"type": "dict", "default": {}, "description": "Environment of the container."},
-    "secrets": {
-        "type": "dict",
-        "default": {},
-        "no_log": True,
-        "description": "Environment too, but kept in a 0600 file on the server and out of every log and diff.",
-    },
+    "health": {**options.APP["health"], "options": HEALTH},
     "webhooks": {
         "type": "list",
         "elements": "dict",
         "options": WEBHOOK,
         "default": [],
+        "example": "[{path: /webhooks/stripe}]",
         "description": "Paths that webhooks arrive on.",
     },
     "egress": {
@@ -78,40 +63,11 @@ APP: Spec = {
     },
     "local_port": {
         "type": "int",
+        "address": True,
         "description": "A fixed port on 127.0.0.1 for tools on the server, whichever release is live.",
     },
-    "host_ports": {
-        "type": "list",
-        "elements": "int",
-        "default": [],
-        "description": "Two loopback ports for the app's releases, in place of allocated ones. "
-        "One port means: stop the old release first.",
-    },
-    "bind": {
-        "type": "str",
-        "default": "127.0.0.1",
-        "description": "Loopback address that the container is published on.",
-    },
-    "volumes": {
-        "type": "list",
-        "elements": "str",
-        "default": [],
-        "description": "`source:/path[:ro]`; the source is a named volume or an absolute path on the server.",
-    },
-    "command": {"type": "list", "elements": "str", "default": [], "description": "Replaces the image's command."},
-    "restart": {
-        "type": "str",
-        "choices": ["unless-stopped", "always", "on-failure", "no"],
-        "default": "unless-stopped",
-        "description": "Docker's restart policy.",
-    },
-    "state": {
-        "type": "str",
-        "choices": ["present", "absent"],
-        "default": "present",
-        "description": "`absent` removes the app's containers, site and certificate.",
-    },
 }
+APP |= {key: field for key, field in CONTAINER.items() if key not in APP}
 
 SETTINGS: Spec = {
     "portside_apps": {"type": "list", "elements": "dict", "default": [], "description": "The apps on this host."},

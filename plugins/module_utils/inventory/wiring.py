@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import CONTAINER
+
 App = dict[str, Any]
 Item = dict[str, Any]
-
-# What the container takes from the app as it stands.
-CONTAINER_KEYS = ("name", "image", "bind", "host_ports", "volumes", "command", "restart", "state", "env", "secrets")
 
 LOOPBACK_NO_PROXY = ("localhost", "127.0.0.1", "::1")
 
@@ -73,23 +72,9 @@ def releases(apps: Iterable[App], egress: Mapping[str, Any], upstream_dir: str) 
     """One container for each app, with the environment it starts with spelled out."""
     found = []
     for app in apps:
-        item: Item = {
-            key: app[key]
-            for key in (
-                "name",
-                "image",
-                "bind",
-                "host_ports",
-                "volumes",
-                "command",
-                "restart",
-                "state",
-                "env",
-                "secrets",
-            )
-        }
+        item: Item = {key: app[key] for key in CONTAINER if app[key] is not None or key == "image"}
         if app["port"] is not None:
-            item |= {"port": app["port"], "health": _health(app)}
+            item["health"] = _health(app)
             if app["domains"] or app["local_port"]:
                 item["upstream_file"] = upstream_file(app, upstream_dir)
         if app["egress"] == "proxy":
@@ -102,8 +87,6 @@ def releases(apps: Iterable[App], egress: Mapping[str, Any], upstream_dir: str) 
 
 
 def _health(app: App) -> Item:
-    health = dict(app["health"])
-    if app["domains"]:
-        # Frameworks refuse a Host they don't know: probe with the name that real requests carry.
-        health["host"] = app["domains"][0]
-    return health
+    # Frameworks refuse a Host they don't know: probe with the name that real requests carry.
+    host = app["health"]["host"] or next(iter(app["domains"]), None)
+    return {**{key: value for key, value in app["health"].items() if key != "host"}, **({"host": host} if host else {})}

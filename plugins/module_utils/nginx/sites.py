@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.inventory import roles
 from ansible_collections.portside.vps.plugins.module_utils.nginx import values
-from ansible_collections.portside.vps.plugins.module_utils.releases.validate import shape
+from ansible_collections.portside.vps.plugins.module_utils.shape import shape
 
 Site = dict[str, Any]
 

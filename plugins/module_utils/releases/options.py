@@ -3,9 +3,7 @@ the messages about bad input come."""
 
 from __future__ import annotations
 
-from typing import Any
-
-Spec = dict[str, dict[str, Any]]
+from ansible_collections.portside.vps.plugins.module_utils.shape import Spec
 
 # What a container keeps of root's rights when everything else is dropped: what the entry points of the common images
 # (postgres, redis, mariadb, nginx, anything with gosu or setpriv) need to hand their data directory to an unprivileged
@@ -89,6 +87,7 @@ APP: Spec = {
     },
     "port": {
         "type": "int",
+        "address": True,
         "description": "Port on which the app listens inside its container. Leave it out for a worker.",
     },
     "bind": {
@@ -99,6 +98,7 @@ APP: Spec = {
     "host_ports": {
         "type": "list",
         "elements": "int",
+        "address": True,
         "default": [],
         "description": "Two ports on `bind` that the app's releases use in turn, in place of allocated ones. "
         "One port means that the old release is stopped before the new one starts.",
@@ -107,17 +107,20 @@ APP: Spec = {
         "type": "dict",
         "options": HEALTH,
         "default": {},
+        "example": "{path: /health}",
         "description": "When a new container is healthy.",
     },
     "env": {
         "type": "dict",
         "default": {},
+        "example": "{NAME: value}",
         "description": "Environment of the container, names to text or numbers. Nothing else is added to it.",
     },
     "secrets": {
         "type": "dict",
         "default": {},
         "no_log": True,
+        "example": "{NAME: value}",
         "description": "Environment too, but kept in a 0600 file of its own and out of every log and diff.",
     },
     "volumes": {
@@ -130,8 +133,7 @@ APP: Spec = {
         "type": "list",
         "elements": "str",
         "default": [],
-        # Ansible would split a line at its commas; validate.py splits it into words.
-        "argument_type": "raw",
+        "words": True,
         "description": "Replaces the image's command: a list, or a line that is split into words.",
     },
     "restart": {
@@ -178,20 +180,3 @@ REGISTRY: Spec = {
     "username": {"type": "str", "required": True, "description": "User name, or what the registry takes for one."},
     "password": {"type": "str", "required": True, "no_log": True, "description": "Password or token."},
 }
-
-_ANSIBLE_KEYS = ("type", "elements", "required", "choices", "no_log", "default")
-
-
-def argument_spec(spec: Spec) -> Spec:
-    """The spec as AnsibleModule takes it: no descriptions, and a dict of options gets its defaults by itself."""
-    found: Spec = {}
-    for key, field in spec.items():
-        found[key] = {name: field[name] for name in _ANSIBLE_KEYS if name in field}
-        if "argument_type" in field:
-            found[key] = {"type": field["argument_type"], "default": field["default"]}
-        if "options" in field:
-            found[key]["options"] = argument_spec(field["options"])
-            if field["type"] == "dict":
-                found[key].pop("default", None)
-                found[key]["apply_defaults"] = True
-    return found

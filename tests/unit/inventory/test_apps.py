@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.inventory import apps
+from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError
 
 SHOP = {"name": "shop-api", "image": "ghcr.io/acme/shop-api:1.4.2", "port": 8000, "domains": ["api.example.com"]}
 
 
 def refused(*raw):
-    with pytest.raises(apps.InvalidApps) as caught:
+    with pytest.raises(InvalidInputError) as caught:
         apps.complete(list(raw))
     return str(caught.value)
 
@@ -19,7 +20,7 @@ def test_everything_but_name_and_image_has_a_default():
     assert worker["port"] is None
     assert worker["bind"] == "127.0.0.1"
     assert worker["egress"] == "direct"
-    assert worker["health"] == {"path": "/", "status": [200], "timeout": 60}
+    assert (worker["health"]["path"], worker["health"]["status"], worker["health"]["timeout"]) == ("/", [200], 60)
     assert worker["state"] == "present"
 
 
@@ -35,20 +36,23 @@ def test_a_port_may_be_written_as_text():
 
 
 REFUSED = [
-    ({"image": "a:1"}, ["portside_apps item 1", "name"]),
-    ({"name": "shop"}, ["app `shop`", "missing required key `image`"]),
+    ({"image": "a:1"}, ["item 1 of portside_apps: `name` is missing"]),
+    ({"name": "shop"}, ["app `shop`: `image` is missing: Image reference with a tag"]),
     ({**SHOP, "imagee": "x"}, ["app `shop-api`", "unknown key `imagee`", "did you mean `image`?"]),
-    ({**SHOP, "zzz": 1}, ["app `shop-api`", "unknown key `zzz`", "allowed are bind, command"]),
-    ({**SHOP, "health": {"pth": "/"}}, ["app `shop-api`, `health`", "unknown key `pth`", "`path`"]),
-    ({**SHOP, "webhooks": [{"pat": "/"}]}, ["app `shop-api`, `webhooks` item 1", "`pat`"]),
+    ({**SHOP, "zzz": 1}, ["app `shop-api`", "unknown key `zzz`", "allowed are bind, cap_add, command"]),
+    ({**SHOP, "health": {"pth": "/"}}, ["app `shop-api`: `health`: unknown key `pth`: did you mean `path`?"]),
+    (
+        {**SHOP, "webhooks": [{"pat": "/"}]},
+        ["app `shop-api`: `webhooks` item `1`: unknown key `pat`", "`path`?"],
+    ),
     ({**SHOP, "name": "Shop_API"}, ["`name` takes a-z"]),
     ({**SHOP, "port": 70000}, ["`port: 70000` is out of range"]),
     ({**SHOP, "port": 0}, ["`port: 0` is out of range"]),
     ({**SHOP, "port": "0.0.0.0:8000:8000"}, ["is an address, not a port", "past ufw"]),
     ({**SHOP, "port": "8000:8000"}, ["is an address, not a port"]),
     ({**SHOP, "port": "eight"}, ["app `shop-api`", "port"]),
-    ({**SHOP, "bind": "0.0.0.0"}, ["`bind: 0.0.0.0` is not a loopback address", "past ufw"]),
-    ({**SHOP, "bind": "::"}, ["`bind: ::` is not a loopback address"]),
+    ({**SHOP, "bind": "0.0.0.0"}, ["`bind: 0.0.0.0`", "on a loopback address only", "past ufw"]),
+    ({**SHOP, "bind": "::"}, ["`bind: ::`", "on a loopback address only"]),
     ({**SHOP, "domains": ["localhost"]}, ["`localhost` is not a full domain name"]),
     ({**SHOP, "domains": ["https://api.example.com/"]}, ["is a URL"]),
     ({**SHOP, "domains": ["*.example.com"]}, ["wildcard"]),
@@ -67,7 +71,7 @@ REFUSED = [
     ({**SHOP, "health": "/health"}, ["write `health: {path: /health}`"]),
     ({**SHOP, "webhooks": ["/stripe"]}, ["write `webhooks: [{path: /webhooks/stripe}]`"]),
     ({**SHOP, "env": ["A=b"]}, ["write `env: {NAME: value}`"]),
-    ({**SHOP, "host_ports": [1, 2, 3]}, ["`host_ports` takes two ports"]),
+    ({**SHOP, "host_ports": [1, 2, 3]}, ["`host_ports` takes two different ports"]),
 ]
 
 
@@ -140,7 +144,7 @@ def test_an_absent_app_frees_its_domain():
 
 @pytest.mark.parametrize("raw", [None, "shop-api", {"name": "shop-api"}])
 def test_not_a_list(raw):
-    with pytest.raises(apps.InvalidApps, match="not a list"):
+    with pytest.raises(InvalidInputError, match="not a list"):
         apps.complete(raw)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.portside.vps.plugins.filter import apps as filters
+from ansible_collections.portside.vps.plugins.module_utils.releases import validate
 
 SHOP = {
     "name": "shop-api",
@@ -45,6 +46,22 @@ def test_the_health_probe_carries_the_canonical_name():
     assert container["health"]["host"] == "api.example.com"
 
 
+def test_another_host_header_for_the_probe():
+    (container,) = containers({**SHOP, "health": {"host": "internal.example.com"}})
+    assert container["health"]["host"] == "internal.example.com"
+
+
+def test_what_an_app_says_of_its_container_arrives_there():
+    (container,) = containers({**SHOP, "stop_timeout": 5, "log": {"max_file": 2}, "command": "serve --all"})
+    assert (container["stop_timeout"], container["log"]["max_file"]) == (5, 2)
+    assert container["command"] == ["serve", "--all"]
+
+
+def test_what_the_site_makes_of_an_app_is_what_the_role_takes():
+    raw = [SHOP, WORKER, {**WORKER, "name": "gone", "state": "absent"}]
+    assert validate.apps(containers(*raw))
+
+
 def test_an_absent_app_is_absent_everywhere():
     gone = {**SHOP, "state": "absent"}
     assert {item["state"] for item in filters.app_sites([gone], "/up")} == {"absent"}
@@ -84,7 +101,7 @@ def test_web_ports_come_first_and_the_users_rules_follow():
     ("settings", "words"),
     [
         ({"portside_app": []}, "`portside_app` is no variable of Portside: did you mean `portside_apps`?"),
-        ({"portside_apps": [{"name": "x"}]}, "app `x`: missing required key `image`"),
+        ({"portside_apps": [{"name": "x"}]}, "app `x`: `image` is missing"),
     ],
 )
 def test_inventory_problems(settings, words):

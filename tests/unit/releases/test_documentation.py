@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 from ansible_collections.portside.vps.plugins.module_utils.releases import options
+from ansible_collections.portside.vps.plugins.module_utils.shape import Spec
 from ansible_collections.portside.vps.plugins.modules import app_release
 
 from docs.generate import replaced, table
@@ -14,15 +15,15 @@ from docs.generate import replaced, table
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def documented(spec: options.Spec) -> dict[str, Any]:
+def documented(spec: Spec) -> dict[str, Any]:
     """The spec in the form of a module's documentation."""
     found: dict[str, Any] = {}
     for key, field in spec.items():
         kept: dict[str, Any] = {
             name: field[name] for name in ("type", "elements", "required", "choices", "default") if name in field
         }
-        if "argument_type" in field:
-            kept["type"] = field["argument_type"]
+        if field.get("words"):
+            kept["type"] = "raw"
             del kept["elements"]
         if "options" in field:
             kept.pop("default", None)

@@ -54,7 +54,7 @@ def refused(*apps: dict[str, Any]) -> str:
         ({"port": None, "upstream_file": "/x"}, "`upstream_file` needs `port`"),
         ({"upstream_file": "x.conf"}, "`upstream_file: x.conf` is not an absolute path"),
         ({"env": {"DEBUG": True}}, "`env`: `DEBUG` must be text or a number: write it in quotes"),
-        ({"env": {"DEBUG": None}}, "`env`: `DEBUG` must be text or a number"),
+        ({"env": {"DEBUG": None}}, "`env`: `DEBUG` has no value"),
         ({"env": {"A B": "c"}}, "`env`: `A B` is not the name of an environment variable"),
         ({"env": ["A=b"]}, "`env` is not a dictionary of names and values"),
         ({"secrets": {"KEY": "short"}}, "the value of `KEY` is shorter than 6 characters"),
