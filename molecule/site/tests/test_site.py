@@ -72,6 +72,15 @@ def test_the_app_sees_the_real_client_and_no_forged_header(curl, domain, family,
     assert "evil.example.com" not in answer.body
 
 
+def test_a_path_of_another_app_and_its_webhook_with_a_body_size_of_its_own(client, curl, domain):
+    url = f"https://admin.{domain}/shop/webhooks/stripe"
+    answer = post(curl, url, "--header", now_signed(EVENT))
+    assert (answer.status, answer.headers["x-frame-options"]) == (200, "DENY"), answer
+    assert json.loads(curl(f"https://admin.{domain}/shop/health").body)["version"] == "1.0"
+    client.run_expect([0], "head -c 150000 /dev/zero > /tmp/large")
+    assert curl(url, "--data-binary", "@/tmp/large").status == 413
+
+
 def test_only_ssh_80_and_443_are_open(open_ports, vps_vars):
     for address in (vps_vars["lab_ipv4"], vps_vars["lab_ipv6_address"]):
         assert open_ports(address) == {22, 80, 443}

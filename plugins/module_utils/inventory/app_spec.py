@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from ansible_collections.portside.vps.plugins.module_utils.inventory import roles
 from ansible_collections.portside.vps.plugins.module_utils.releases import options
 from ansible_collections.portside.vps.plugins.module_utils.shape import Spec
 
 # What the site decides for the container; all else that `docker_app_list` takes, an app takes too.
 WIRED = ("upstream_file", "health")
+# What the role nginx says of a site, an app says too, but for what it has a key of its own for, or has no say in.
+NGINX_SITE: Spec = roles.options("nginx")["nginx_sites"]["options"]
+NOT_OF_AN_APP = ("name", "domains", "upstream", "tls", "certificate", "webhooks", "local_port", "state")
+
 HEALTH: Spec = {
     **options.HEALTH,
     "host": {
@@ -16,12 +21,26 @@ HEALTH: Spec = {
 }
 CONTAINER: Spec = {key: field for key, field in options.APP.items() if key not in WIRED}
 
-WEBHOOK: Spec = {
-    "path": {
-        "type": "str",
-        "required": True,
-        "description": "Exact path that a webhook sender calls. Never redirected on https.",
+UPSTREAM: Spec = NGINX_SITE["upstream"]["options"]
+
+SITE: Spec = {
+    **{key: option for key, option in NGINX_SITE.items() if key not in NOT_OF_AN_APP},
+    "locations": {
+        **NGINX_SITE["locations"],
+        "description": "Paths of the site that belong to another app, or to a program of the server's own.",
+        "options": {
+            "path": NGINX_SITE["locations"]["options"]["path"],
+            "app": {"type": "str", "description": "Name of the app. It has a `port`, and may do without `domains`."},
+            "upstream": {
+                "type": "dict",
+                "description": "What is no app of this list, in place of `app`.",
+                "options": {key: option for key, option in UPSTREAM.items() if key != "file"},
+            },
+            "strip_prefix": NGINX_SITE["locations"]["options"]["strip_prefix"],
+        },
     },
+    "keepalive": UPSTREAM["keepalive"],
+    "keepalive_timeout": UPSTREAM["keepalive_timeout"],
 }
 
 APP: Spec = {
@@ -50,10 +69,18 @@ APP: Spec = {
     "webhooks": {
         "type": "list",
         "elements": "dict",
-        "options": WEBHOOK,
+        "options": NGINX_SITE["webhooks"]["options"],
         "default": [],
         "example": "[{path: /webhooks/stripe}]",
-        "description": "Paths that webhooks arrive on.",
+        "description": NGINX_SITE["webhooks"]["description"],
+    },
+    "site": {
+        "type": "dict",
+        "options": SITE,
+        "default": {},
+        "example": "{max_body_size: 25m}",
+        "description": "What nginx does for the app: sizes, times, limits, headers, paths (docs/sites.md has them by "
+        "task). What is left out has the role's default.",
     },
     "egress": {
         "type": "str",

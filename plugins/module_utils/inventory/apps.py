@@ -20,6 +20,8 @@ App = dict[str, Any]
 # RFC 1123 section 2.1 and RFC 1035 section 2.3.4: labels of 1 to 63 letters, digits and inner hyphens, 253 in all.
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 
+AS_WRITTEN = ("site", "webhooks")
+
 
 def is_domain(text: str) -> bool:
     """Whether the text is a full domain name: at least two labels, the last not all digits."""
@@ -30,6 +32,15 @@ def is_domain(text: str) -> bool:
         and all(LABEL.fullmatch(label) for label in labels)
         and not labels[-1].isdigit()
     )
+
+
+def _written(value: Any) -> Any:
+    """The value in plain types, without keys that have nothing behind the colon."""
+    if isinstance(value, Mapping):
+        return {str(key): _written(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_written(item) for item in value]
+    return value
 
 
 def _tag_problem(image: str) -> str | None:
@@ -64,12 +75,36 @@ def _problems(app: App) -> list[str]:
         found += [f"`{key}` needs `port`, the one the app listens on inside its container" for key in needs_port]
     elif not app["domains"] and app["webhooks"]:
         found.append("`webhooks` needs `domains`, the names that the sender calls")
+    if app["site"] and not (app["domains"] or app["local_port"]):
+        found.append("`site` needs `domains`, the names that it is served under")
+    found += [
+        f"`site.locations`: `{location['path']}` takes one of `app` and `upstream`, where its requests go"
+        for location in app["site"].get("locations", [])
+        if ("app" in location) == ("upstream" in location)
+    ]
     found += [
         f"`webhooks.path: {hook['path']}` must begin with / and hold no white space, quote, semicolon or brace"
         for hook in app["webhooks"]
         if not re.fullmatch(r"/[^\s\"';{}\\]*", hook["path"])
     ]
     return [problem for problem in found if problem]
+
+
+def location_apps(app: App) -> list[str]:
+    """Names of the apps that paths of this app's site lead to."""
+    return [location["app"] for location in app["site"].get("locations", []) if "app" in location]
+
+
+def _lost_locations(apps: list[App]) -> list[str]:
+    """A sentence for each path of a site that leads to an app that can't answer."""
+    answering = {app["name"] for app in apps if app["state"] == "present" and app["port"] is not None}
+    return [
+        f"app `{app['name']}`: `site.locations`: no other app called `{name}` is present and has a `port`"
+        for app in apps
+        if app["state"] == "present"
+        for name in location_apps(app)
+        if name not in answering - {app["name"]}
+    ]
 
 
 def _clashes(apps: list[App]) -> list[str]:
@@ -99,8 +134,11 @@ def complete(raw: Any) -> list[App]:
     """
     apps, wrong = validate.listed(raw, APP, "portside_apps")
     if not wrong:
+        for app, item in zip(apps, raw, strict=True):
+            # nginx's role fills in its own defaults, so that a new option there changes no app here.
+            app |= {key: _written(item.get(key) or APP[key]["default"]) for key in AS_WRITTEN}
         wrong = [f"app `{app['name']}`: {problem}" for app in apps for problem in _problems(app)]
-    wrong = wrong or _clashes(apps)
+    wrong = wrong or _clashes(apps) + _lost_locations(apps)
     if wrong:
         raise InvalidInputError("\n".join(wrong))
     return apps

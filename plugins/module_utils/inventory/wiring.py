@@ -7,9 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import CONTAINER
+from ansible_collections.portside.vps.plugins.module_utils.inventory.apps import location_apps
 
 App = dict[str, Any]
 Item = dict[str, Any]
+
+# What an app's `site` says of the connections to the app; in `nginx_sites` that is part of `upstream`.
+UPSTREAM_KEYS = ("keepalive", "keepalive_timeout")
 
 LOOPBACK_NO_PROXY = ("localhost", "127.0.0.1", "::1")
 
@@ -29,18 +33,36 @@ def upstream_file(app: App, directory: str) -> str:
     return f"{directory}/{app['name']}.conf"
 
 
+def _location(location: Item, upstream_dir: str) -> Item:
+    """A path of a site: one that leads to another app names that app's upstream file."""
+    item = {key: value for key, value in location.items() if key != "app"}
+    if "app" in location:
+        item["upstream"] = {"file": f"{upstream_dir}/{location['app']}.conf"}
+    return item
+
+
+def site_options(app: App, upstream_dir: str) -> Item:
+    """What nginx does for the app, beside where it is: the options of `nginx_sites` that the user wrote."""
+    options = {key: value for key, value in app["site"].items() if key not in UPSTREAM_KEYS}
+    if "locations" in options:
+        options["locations"] = [_location(location, upstream_dir) for location in options["locations"]]
+    return options
+
+
 def sites(apps: Iterable[App], upstream_dir: str) -> list[Item]:
-    """One nginx site for each app that answers http."""
+    """One nginx site for each app that answers http under names or a local port of its own."""
     found = []
     for app in apps:
         if app["port"] is None or not (app["domains"] or app["local_port"]):
             continue
+        kept = {key: app["site"][key] for key in UPSTREAM_KEYS if key in app["site"]}
         site: Item = {
             "name": app["name"],
             "domains": app["domains"],
-            "upstream": {"file": upstream_file(app, upstream_dir)},
+            "upstream": {"file": upstream_file(app, upstream_dir), **kept},
             "webhooks": app["webhooks"],
             "state": app["state"],
+            **site_options(app, upstream_dir),
         }
         if app["local_port"]:
             site["local_port"] = app["local_port"]
@@ -68,14 +90,23 @@ def proxy_environment(egress: Mapping[str, Any], own_names: Iterable[str]) -> di
     return variables | {key.upper(): value for key, value in variables.items()}
 
 
+def _public_names(apps: Iterable[App]) -> dict[str, str]:
+    """The name that requests to an app carry, by app: its own canonical one, or that of the site it has a path of."""
+    apps = list(apps)
+    through = {name: app["domains"][0] for app in reversed(apps) if app["domains"] for name in location_apps(app)}
+    return {**through, **{app["name"]: app["domains"][0] for app in apps if app["domains"]}}
+
+
 def releases(apps: Iterable[App], egress: Mapping[str, Any], upstream_dir: str) -> list[Item]:
     """One container for each app, with the environment it starts with spelled out."""
+    apps = list(apps)
+    names = _public_names(apps)
     found = []
     for app in apps:
         item: Item = {key: app[key] for key in CONTAINER if app[key] is not None or key == "image"}
         if app["port"] is not None:
-            item["health"] = _health(app)
-            if app["domains"] or app["local_port"]:
+            item["health"] = _health(app, names.get(app["name"]))
+            if app["name"] in names or app["local_port"]:
                 item["upstream_file"] = upstream_file(app, upstream_dir)
         if app["egress"] == "proxy":
             proxy = proxy_environment(egress, app["domains"])
@@ -86,7 +117,7 @@ def releases(apps: Iterable[App], egress: Mapping[str, Any], upstream_dir: str) 
     return found
 
 
-def _health(app: App) -> Item:
+def _health(app: App, name: str | None) -> Item:
     # Frameworks refuse a Host they don't know: probe with the name that real requests carry.
-    host = app["health"]["host"] or next(iter(app["domains"]), None)
+    host = app["health"]["host"] or name
     return {**{key: value for key, value in app["health"].items() if key != "host"}, **({"host": host} if host else {})}

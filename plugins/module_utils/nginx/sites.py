@@ -84,8 +84,9 @@ def _proxying(site: Site) -> Iterator[str]:
     if any(site["upstream"][key] for key in ("file", "servers")) or not serves_files_alone(site):
         yield from _upstream(site["upstream"], "upstream")
     else:
-        for key in ("webhooks", "local_port"):
-            if site[key]:
+        needy = {"webhooks": any(not _around(webhook["path"], site) for webhook in site["webhooks"])}
+        for key, needs in (needy | {"local_port": bool(site["local_port"])}).items():
+            if needs:
                 yield f"`{key}` needs `upstream`, the app that it leads to"
     yield from _one("max_body_size", site["max_body_size"], values.size_problem)
     for key in TIMES:
@@ -231,6 +232,26 @@ def serves_files_alone(site: Site) -> bool:
     return any(static["path"] == "/" for static in site["static"])
 
 
+def _around(path: str, site: Site) -> list[dict[str, Any]]:
+    """The other apps' locations that a path lies below, the nearest last."""
+    found = [location for location in site["locations"] if path.startswith(f"{location['path'].rstrip('/')}/")]
+    return sorted(found, key=lambda location: len(location["path"]))
+
+
+def _webhook_target(path: str, site: Site) -> dict[str, Any]:
+    """Which app a webhook belongs to, the one whose path it lies below, and the path as that app knows it."""
+    around = _around(path, site)
+    if not around:
+        return {"upstream": site["upstream"], "prefix": "", "uri": ""}
+    location = around[-1]
+    prefix = location["path"] if location["strip_prefix"] else ""
+    return {
+        "upstream": location["upstream"],
+        "prefix": prefix,
+        "uri": path.removeprefix(prefix) if prefix else "",
+    }
+
+
 def completed(sites: Iterable[Mapping[str, Any]]) -> list[Site]:
     """The sites that are to be there, every default filled in, in the form that the templates take.
 
@@ -253,6 +274,8 @@ def completed(sites: Iterable[Mapping[str, Any]]) -> list[Site]:
             location["upstream"]["name"] = f"portside_{site['name']}_{number}"
         site["upstream"]["name"] = f"portside_{site['name']}"
         has_app = site["upstream"]["file"] or site["upstream"]["servers"]
+        for webhook in site["webhooks"]:
+            webhook.update(_webhook_target(webhook["path"], site))
         site["upstreams"] = [
             *([site["upstream"]] if has_app else []),
             *(location["upstream"] for location in site["locations"]),

@@ -31,6 +31,12 @@ def test_what_the_user_wrote_is_kept():
     assert app["webhooks"] == [{"path": "/webhooks/stripe"}]
 
 
+def test_nginx_options_are_kept_as_written_without_the_roles_defaults():
+    (app,) = apps.complete([{**SHOP, "site": {"gzip": True, "headers": None, "rate_limit": {"rate": "10r/s"}}}])
+    assert app["site"] == {"gzip": True, "rate_limit": {"rate": "10r/s"}}
+    assert apps.complete([SHOP])[0]["site"] == {}
+
+
 def test_a_port_may_be_written_as_text():
     assert apps.complete([{**SHOP, "port": "8000"}])[0]["port"] == 8000
 
@@ -71,6 +77,16 @@ REFUSED = [
     ({**SHOP, "health": "/health"}, ["write `health: {path: /health}`"]),
     ({**SHOP, "webhooks": ["/stripe"]}, ["write `webhooks: [{path: /webhooks/stripe}]`"]),
     ({**SHOP, "env": ["A=b"]}, ["write `env: {NAME: value}`"]),
+    ({**SHOP, "site": "gzip"}, ["write `site: {max_body_size: 25m}`"]),
+    ({**SHOP, "site": {"max_body": "1m"}}, ["app `shop-api`: `site`", "did you mean `max_body_size`?"]),
+    ({**SHOP, "site": {"upstream": {}}}, ["app `shop-api`: `site`", "unknown key `upstream`"]),
+    ({**SHOP, "site": {"gzip": "perhaps"}}, ["`site`: `gzip: perhaps` is not `true` or `false`"]),
+    ({**SHOP, "site": {"rate_limit": {"burst": 5}}}, ["`site`: `rate_limit`: `rate` is missing"]),
+    ({**SHOP, "webhooks": [{"path": "/a", "methods": []}]}, ["`webhooks` item `1`: unknown key `methods`"]),
+    ({"name": "w", "image": "a:1", "port": 1, "site": {"gzip": True}}, ["`site` needs `domains`"]),
+    ({**SHOP, "site": {"locations": [{"path": "/b"}]}}, ["`/b` takes one of `app` and `upstream`"]),
+    ({**SHOP, "site": {"locations": [{"path": "/b", "app": "blog"}]}}, ["no other app called `blog` is present"]),
+    ({**SHOP, "site": {"locations": [{"path": "/b", "app": "shop-api"}]}}, ["no other app called `shop-api`"]),
     ({**SHOP, "host_ports": [1, 2, 3]}, ["`host_ports` takes two different ports"]),
 ]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.portside.vps.plugins.filter import apps as filters
+from ansible_collections.portside.vps.plugins.filter import nginx
+from ansible_collections.portside.vps.plugins.module_utils.inventory import app_spec, roles
 from ansible_collections.portside.vps.plugins.module_utils.releases import validate
 
 SHOP = {
@@ -14,6 +16,7 @@ SHOP = {
     "webhooks": [{"path": "/webhooks/stripe"}],
 }
 WORKER = {"name": "mailer", "image": "acme/mailer:1"}
+NGINX_DEFAULTS = roles.defaults("nginx")
 EGRESS = {"https_proxy": "http://proxy.example.com:3128", "no_proxy": ["api.stripe.com"]}
 
 
@@ -33,6 +36,77 @@ def test_site_and_container_share_the_upstream_file():
     (site,) = filters.app_sites([SHOP], "/up")
     (container,) = containers(SHOP)
     assert site["upstream"]["file"] == container["upstream_file"] == "/up/shop-api.conf"
+
+
+# Every option that an app may give its site, with a value that nginx's role takes.
+SITE = {
+    "redirect_to_canonical": False,
+    "max_body_size": "25m",
+    "connect_timeout": "2s",
+    "send_timeout": "3m",
+    "read_timeout": "4m",
+    "buffering": False,
+    "request_buffering": False,
+    "gzip": True,
+    "rate_limit": {"rate": "10r/s", "burst": 40},
+    "allow": ["203.0.113.0/24"],
+    "deny": ["203.0.113.66"],
+    "basic_auth": {"realm": "Staging", "users": {"ops": "correct horse"}},
+    "headers": {"X-Frame-Options": "DENY"},
+    "hsts": {"max_age": 63072000, "include_subdomains": True, "preload": True},
+    "error_pages": [{"status": [404], "file": "/srv/errors/404.html"}],
+    "maintenance": {"enabled": True, "allow": ["203.0.113.7"]},
+    "retry_after": 60,
+    "redirects": [{"from": "/old", "to": "/new", "status": 301}],
+    "static": [{"path": "/static", "directory": "/srv/shop/static", "max_age": 86400}],
+    "locations": [
+        {"path": "/blog", "app": "blog"},
+        {"path": "/metrics", "upstream": {"servers": ["127.0.0.1:9100"]}, "strip_prefix": True},
+    ],
+    "extra_config": "location = /ping { return 204; }",
+    "keepalive": 8,
+    "keepalive_timeout": "500ms",
+}
+HOOK = {"path": "/webhooks/stripe", "max_body_size": "1m", "read_timeout": "30s", "allow": ["198.51.100.0/24"]}
+BLOG = {"name": "blog", "image": "acme/blog:1", "port": 3000}
+
+
+def test_the_example_has_every_option():
+    assert set(SITE) == set(app_spec.SITE)
+    assert set(HOOK) == set(app_spec.APP["webhooks"]["options"])
+
+
+def test_every_option_of_an_app_arrives_at_nginx():
+    (site,) = filters.app_sites([{**SHOP, "site": SITE, "webhooks": [HOOK]}, BLOG], "/up")
+    assert nginx.nginx_problems([site], NGINX_DEFAULTS) == []
+    (served,) = nginx.nginx_present_sites([site])
+    for key in set(SITE) - {"locations", "keepalive", "keepalive_timeout"}:
+        assert served[key] == SITE[key], key
+    assert {key: served["webhooks"][0][key] for key in HOOK} == HOOK
+    upstreams = [(up["file"], up["servers"], up["keepalive"], up["keepalive_timeout"]) for up in served["upstreams"]]
+    assert upstreams == [
+        ("/up/shop-api.conf", [], 8, "500ms"),
+        ("/up/blog.conf", [], 32, "1s"),
+        (None, ["127.0.0.1:9100"], 32, "1s"),
+    ]
+    assert served["locations"][1]["strip_prefix"] is True
+
+
+def test_what_nginx_would_refuse_is_refused_by_the_apps_name():
+    (site,) = filters.app_sites([{**SHOP, "site": {"rate_limit": {"rate": "often"}}}], "/up")
+    assert "site `shop-api`: `rate_limit.rate: often` is not a rate" in "\n".join(
+        nginx.nginx_problems([site], NGINX_DEFAULTS)
+    )
+
+
+def test_an_app_behind_another_apps_path_is_probed_under_that_apps_name():
+    shop = {**SHOP, "site": {"locations": [{"path": "/blog", "app": "blog"}]}}
+    container = containers(BLOG, shop)[0]
+    assert (container["upstream_file"], container["health"]["host"]) == ("/up/blog.conf", "api.example.com")
+    alone = containers(BLOG)[0]
+    assert "upstream_file" not in alone
+    assert "host" not in alone["health"]
+    assert filters.app_sites([BLOG], "/up") == []
 
 
 def test_one_certificate_for_all_names_of_an_app():

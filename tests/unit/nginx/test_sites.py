@@ -32,6 +32,12 @@ def problems(*items, tls_dir="/etc/nginx/tls", webroot="/var/www/acme", timeout=
         {"certificate": "example.com-2026_a", "max_body_size": "0", "tls": "no"},
         {"state": "absent", "domains": ["not even a domain"]},
         {"upstream": None, "static": [{"path": "/", "directory": "/srv/site"}]},
+        {
+            "upstream": None,
+            "static": [{"path": "/", "directory": "/srv/site"}],
+            "locations": [{"path": "/api/", "upstream": {"servers": ["127.0.0.1:8000"]}}],
+            "webhooks": [{"path": "/api/hook"}],
+        },
         {"redirects": [{"from": "/a", "to": "https://example.com/b?c=d"}], "webhooks": [{"path": "/a/b"}]},
         {"allow": ["203.0.113.7", "2001:db8::/32"], "rate_limit": {"rate": "60r/m"}},
     ],
@@ -118,6 +124,10 @@ def test_what_can_be_served(change):
         ({"locations": [{"path": "/a"}]}, "`locations` item `1`: `upstream` is missing"),
         ({"locations": [{"path": "/a", "upstream": {}}]}, "`locations.upstream` takes one of `file` and `servers`"),
         ({"upstream": None, "static": [{"path": "/", "directory": "/x"}], "local_port": 1}, "`local_port` needs"),
+        (
+            {"upstream": None, "static": [{"path": "/", "directory": "/x"}], "webhooks": [{"path": "/a"}]},
+            "`webhooks` needs `upstream`",
+        ),
     ],
 )
 def test_what_is_refused(change, words):

@@ -374,6 +374,22 @@ def test_paths_of_other_apps():
     assert "keepalive" not in text[text.index("upstream portside_shop-api_2") :].split("}")[0]
 
 
+def test_a_webhook_below_another_apps_path_goes_to_that_app():
+    locations = [
+        {"path": "/api", "upstream": {"servers": ["127.0.0.1:9000"]}},
+        {"path": "/api/v2", "upstream": {"servers": ["127.0.0.1:9001"]}, "strip_prefix": True},
+    ]
+    paths = ["/hook", "/api/hook", "/api/v2/hook", "/apiary"]
+    found = blocks(site(locations=locations, webhooks=[{"path": path} for path in paths]))
+    for key in (CANONICAL, ("443", "www.example.com")):
+        for path, upstream in (("/hook", ""), ("/apiary", ""), ("/api/hook", "_1")):
+            for head in (f'= "{path}"', f'^~ "{path}/"'):
+                assert f"proxy_pass http://portside_shop-api{upstream};" in location(found[key], head)
+        assert "proxy_pass http://portside_shop-api_2/hook;" in location(found[key], '= "/api/v2/hook"')
+        assert "proxy_pass http://portside_shop-api_2/hook/;" in location(found[key], '^~ "/api/v2/hook/"')
+        assert 'set $portside_prefix "/api/v2";' in location(found[key], '= "/api/v2/hook"')
+
+
 @pytest.mark.parametrize("balance", ["least_conn", "ip_hash"])
 def test_several_servers(balance):
     text = site(upstream={"servers": ["127.0.0.1:8000", "127.0.0.1:8001"], "balance": balance})
