@@ -63,6 +63,26 @@ options:
         the session happens to have are not passed on.
     type: dict
     default: {}
+  preflight:
+    description:
+      - What is done with what can be seen before an order. DNS has to give an address for each name, a file in the
+        webroot has to be found under it at each address, over IPv4 and IPv6, and its CAA records have to allow the CA.
+      - V(refuse) sends no order that would fail, V(warn) sends it with a warning, V(off) does not look. Where a host
+        can't reach its own public address (NAT without a way back), take V(warn).
+    type: str
+    choices: [refuse, warn, "off"]
+    default: refuse
+  caa_identities:
+    description: The CA's own domains in CAA records. Known for Let's Encrypt; empty for another CA leaves CAA alone.
+    type: list
+    elements: str
+    default: []
+  failed_orders_per_hour:
+    description:
+      - So many failed orders per name and hour are let through to the ACME server, except to Let's Encrypt's staging. 0
+        for no limit.
+    type: int
+    default: 3
   webroot:
     description:
       - Where the web server serves C(/.well-known/acme-challenge/) from, on port 80, for every declared name. Made if
@@ -136,9 +156,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.portside.vps.plugins.module_utils.certbot import converge, host, managed_files
+from ansible_collections.portside.vps.plugins.module_utils.certbot import converge, host, managed_files, preflight
 from ansible_collections.portside.vps.plugins.module_utils.certbot.client import Certbot
+from ansible_collections.portside.vps.plugins.module_utils.certbot.dns import host_resolver
+from ansible_collections.portside.vps.plugins.module_utils.certbot.guard import Guard
 from ansible_collections.portside.vps.plugins.module_utils.certbot.host import Host
+from ansible_collections.portside.vps.plugins.module_utils.certbot.preflight import Preflight
 from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import DIRECTORIES, InputError, Wanted, parse
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
 
@@ -157,11 +180,29 @@ ARGUMENTS: dict[str, Any] = {
     "email": {"type": "str", "default": ""},
     "ca": {"type": "str", "default": ""},
     "environment": {"type": "dict", "default": {}, "no_log": True},
+    "preflight": {"type": "str", "choices": ["refuse", "warn", "off"], "default": "refuse"},
+    "caa_identities": {"type": "list", "elements": "str", "default": []},
+    "failed_orders_per_hour": {"type": "int", "default": 3},
     "webroot": {"type": "path", "default": "/var/www/acme"},
     "link_dir": {"type": "str", "default": ""},
     "check_command": {"type": "list", "elements": "str", "default": []},
     "reload_command": {"type": "list", "elements": "str", "default": []},
 }
+
+
+def _checks(params: dict[str, Any], here: Host, wanted: Wanted, now: datetime) -> converge.Checks:
+    """What is looked at before an order."""
+    looks = Preflight(
+        webroot=here.root / wanted.webroot.lstrip("/"),
+        identities=preflight.identities(wanted.server, params["caa_identities"]),
+        resolver=host_resolver(),
+        own=preflight.host_addresses(),
+    )
+    return converge.Checks(
+        preflight=None if params["preflight"] == "off" else looks,
+        strict=params["preflight"] == "refuse",
+        guard=Guard(here.failed_orders, wanted.server, params["failed_orders_per_hour"], now),
+    )
 
 
 def _carry_out(module: AnsibleModule, wanted: Wanted) -> tuple[dict[str, Any], list[str]]:
@@ -188,7 +229,7 @@ def _carry_out(module: AnsibleModule, wanted: Wanted) -> tuple[dict[str, Any], l
             environment=managed_files.own_environment(managed_files.environment(declared, bundle)),
             log=here.log,
         )
-        outcome = converge.Convergence(here, wanted, config, certbot, now).run(plan)
+        outcome = converge.Convergence(here, wanted, config, certbot, _checks(params, here, wanted, now)).run(plan)
     result["certificates"] = [
         converge.facts(
             here, certificate, host.read_lineage(here, certificate.name), certificate.name in outcome.changed, now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from dataclasses import dataclass
@@ -35,8 +36,13 @@ class Server:
         self.client = request.getfixturevalue("client")
         self.wait_until = request.getfixturevalue("wait_until")
         lab_vars = request.getfixturevalue("lab_vars")
+        self.variables = {**lab_vars, **request.getfixturevalue("vps_vars")}
         self.directory = lab_vars["lab_acme_directory"]
         self.inventories = [Path(ROOT / ".lab" / lab_vars["lab_name"] / "inventory.yml"), SETTINGS]
+
+    def address(self, variable: str) -> str:
+        """An address of the lab, by the inventory's name for it."""
+        return self.variables[variable]
 
     @property
     def certificates(self) -> list:
@@ -125,3 +131,15 @@ def broken_nginx(server):
     server.sh("sh", "-c", f"echo 'no_such_directive;' > {file}")
     yield lambda: server.sh("rm", "-f", file)
     server.sh("rm", "-f", file)
+
+
+@pytest.fixture
+def challtestsrv(client):
+    """Make a name under dns.test what a test needs: `challtestsrv("add-a", host="x.dns.test", addresses=[…])`."""
+
+    def say(what: str, **body) -> None:
+        url = f"http://challtestsrv.lab.test:8055/{what}"
+        done = client.run("curl --silent --show-error --fail --data %s %s", json.dumps(body), url)
+        assert done.rc == 0, done.stderr
+
+    return say

@@ -74,9 +74,9 @@ def test_one_certificate_that_cannot_be_had_holds_up_none_of_the_others(server):
     before = server.served("blog").serial
     done = server.converge(certbot_certificates=declared)
     assert done.status != 0
-    assert f"certificate lost (lost.{server.domain}, nowhere.lab-has-no-such.test) could not be had" in done.output
-    assert "nowhere.lab-has-no-such.test: " in done.output
-    assert "look at its A and AAAA records" in done.output
+    assert f"certificate lost (lost.{server.domain}, nowhere.lab-has-no-such.test) was not ordered" in done.output
+    assert "nowhere.lab-has-no-such.test: DNS has neither an A nor an AAAA record" in done.output
+    assert "give the name an A record" in done.output
     assert "There is no certificate in place yet." in done.output
     assert "Traceback" not in done.output
     server.wait_for_names("shop", "shop", "www.shop", "more.shop")
@@ -87,6 +87,59 @@ def test_one_certificate_that_cannot_be_had_holds_up_none_of_the_others(server):
     assert done.status == 0, done.output
     assert not server.vps.file("/etc/letsencrypt/live/fourth").exists
     assert not server.vps.file("/etc/nginx/tls/fourth").exists
+
+
+def test_a_certificate_that_the_acme_server_refuses_holds_up_none_of_the_others_either(server):
+    declared = [
+        {"name": "lost", "domains": ["nowhere.lab-has-no-such.test"]},
+        *server.certificates,
+        {"name": "fourth", "domains": ["fourth.{{ lab_domain }}"]},
+    ]
+    done = server.converge(certbot_certificates=declared, certbot_preflight="off")
+    assert done.status != 0
+    assert "certificate lost (nowhere.lab-has-no-such.test) could not be had from" in done.output
+    assert "nowhere.lab-has-no-such.test: " in done.output
+    assert "look at its A and AAAA records" in done.output
+    assert "Traceback" not in done.output
+    assert server.vps.file("/etc/letsencrypt/live/fourth/fullchain.pem").exists
+    absent = [{"name": name, "state": "absent"} for name in ("lost", "fourth")]
+    assert server.converge(certbot_certificates=[*server.certificates, *absent]).status == 0
+
+
+def test_what_is_wrong_with_a_name_is_said_and_no_order_is_sent(server, challtestsrv):
+    stale, forbidden, good = (f"{word}-{server.name}.dns.test" for word in ("stale", "forbidden", "good"))
+    v4, v6 = server.address("lab_ipv4"), server.address("lab_ipv6_address")
+    for name in (stale, forbidden, good):
+        challtestsrv("add-a", host=name, addresses=[v4])
+        challtestsrv("add-aaaa", host=name, addresses=[server.address("lab_client_ipv6") if name == stale else v6])
+    challtestsrv("add-caa", host=forbidden, policies=[{"tag": "issue", "value": "other-ca.example"}])
+    declared = [
+        *server.certificates,
+        {"name": "bad", "domains": [good, stale, forbidden, "nowhere.dns.test"]},
+    ]
+    before = server.acme_calls()
+    done = server.converge(certbot_certificates=declared, certbot_caa_identities=["pebble.example"])
+    assert done.status != 0
+    words = " ".join(done.output.split())
+    assert (
+        f"{stale}: over IPv6 (AAAA record {server.address('lab_client_ipv6')}, which is no address of this host)"
+        in words
+    )
+    assert f"{stale}: over IPv4" not in words
+    assert f"{forbidden}: the CAA record of {forbidden} is `issue other-ca.example`" in words
+    assert "nowhere.dns.test: DNS has neither an A nor an AAAA record for it" in words
+    assert f"{good}: " not in words
+    assert server.acme_calls() == before
+
+
+def test_a_name_that_failed_too_often_is_not_ordered_again_within_the_hour(server):
+    declared = [*server.certificates, {"name": "lost", "domains": [f"often-{server.name}.lab-has-no-such.test"]}]
+    options = {"certbot_preflight": "off", "certbot_failed_orders_per_hour": 1}
+    assert "could not be had" in server.converge(certbot_certificates=declared, **options).output
+    before = server.acme_calls()
+    done = server.converge(certbot_certificates=declared, **options)
+    assert "failed 1 times within the last hour" in " ".join(done.output.split())
+    assert server.acme_calls() == before
 
 
 def test_an_absent_certificate_that_is_still_in_use_stays(server, curl):

@@ -89,17 +89,21 @@ class Certbot:
         """Remove a lineage."""
         return ["certbot", "delete", "--non-interactive", "--cert-name", name]
 
-    def _log_size(self) -> int:
+    def _log_end(self) -> tuple[int, int]:
+        """Which file the log is, and how long."""
         try:
-            return self.log.stat().st_size
+            found = self.log.stat()
         except OSError:
-            return 0
+            return 0, 0
+        return found.st_ino, found.st_size
 
-    def _log_since(self, size: int) -> str:
+    def _log_since(self, end: tuple[int, int]) -> str:
+        file, size = end
+        present, _size = self._log_end()
         try:
             with self.log.open("rb") as stream:
-                # Shorter than before: rotated, so all of it is new.
-                stream.seek(size if self._log_size() >= size else 0)
+                # certbot rotates its log at each start, unless told not to (as by Debian's package): all of it is new.
+                stream.seek(size if present == file else 0)
                 return stream.read().decode(errors="replace")
         except OSError:
             return ""
@@ -117,7 +121,7 @@ class Certbot:
         attempt = 0
         while True:
             attempt += 1
-            before = self._log_size()
+            before = self._log_end()
             try:
                 done = self.runner(argv, self.environment)
             except CommandError as error:

@@ -15,6 +15,7 @@ from ansible_collections.portside.vps.plugins.module_utils.certbot import decisi
 from ansible_collections.portside.vps.plugins.module_utils.certbot import host as hosts
 from ansible_collections.portside.vps.plugins.module_utils.certbot import timer as renewal_timer
 from ansible_collections.portside.vps.plugins.module_utils.certbot.client import Certbot
+from ansible_collections.portside.vps.plugins.module_utils.certbot.guard import Guard
 from ansible_collections.portside.vps.plugins.module_utils.certbot.host import Host
 from ansible_collections.portside.vps.plugins.module_utils.certbot.lineage import (
     Lineage,
@@ -23,6 +24,7 @@ from ansible_collections.portside.vps.plugins.module_utils.certbot.lineage impor
     edited_conf,
 )
 from ansible_collections.portside.vps.plugins.module_utils.certbot.managed_files import ManagedFile
+from ansible_collections.portside.vps.plugins.module_utils.certbot.preflight import Preflight
 from ansible_collections.portside.vps.plugins.module_utils.certbot.problem import Problem
 from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import Certificate, Wanted
 from ansible_collections.portside.vps.plugins.module_utils.command import run
@@ -248,15 +250,31 @@ def diff(host: Host, wanted: Wanted, what: Plan) -> list[dict[str, str]]:
     return found + [_step_diff(host, wanted, step) for step in what.steps if step.needed]
 
 
+@dataclass(frozen=True)
+class Checks:
+    """What is looked at before an order.
+
+    Attributes:
+        preflight: looks at the names; None for no look.
+        strict: whether an order that would fail is held back, or only warned of.
+        guard: counts failed orders.
+    """
+
+    preflight: Preflight | None
+    strict: bool
+    guard: Guard
+
+
 class Convergence:
     """Carries out a plan: each certificate by itself, so that one that can't be had holds up none of the others."""
 
-    def __init__(self, host: Host, wanted: Wanted, config: hook.Config, certbot: Certbot, now: datetime) -> None:
+    def __init__(self, host: Host, wanted: Wanted, config: hook.Config, certbot: Certbot, checks: Checks) -> None:
         self.host = host
         self.wanted = wanted
         self.config = config
         self.certbot = certbot
-        self.now = now
+        self.checks = checks
+        self.now = checks.guard.now
         self.outcome = Outcome()
         # What the ACME server itself has been found to lack; the certificates after that get one attempt each.
         self._server_trouble = False
@@ -268,9 +286,12 @@ class Convergence:
         self._start_timer(what)
         account = self._account(what)
         ordered = [step for step in what.steps if step.certificate.present and step.reasons]
+        obstacles = self._obstacles(ordered)
         for step in ordered:
             if account:
                 self._failed(step, account)
+            elif obstacles[step.certificate.name]:
+                self._failed(step, obstacles[step.certificate.name], sent=False)
             else:
                 self._issue(step)
         for step in what.steps:
@@ -353,6 +374,27 @@ class Convergence:
         self._server_trouble = any(problem.of_server for problem in problems)
         return problems
 
+    def _obstacles(self, ordered: Sequence[Step]) -> dict[str, list[Problem]]:
+        """What an order of each certificate would founder on, as far as it can be seen from here."""
+        found: dict[str, list[Problem]] = {
+            step.certificate.name: self.checks.guard.refusals(step.certificate.domains) for step in ordered
+        }
+        if self.checks.preflight is None:
+            return found
+        domains = [
+            domain for step in ordered if not found[step.certificate.name] for domain in step.certificate.domains
+        ]
+        reports = self.checks.preflight.look(domains)
+        for step in ordered:
+            for report in (reports[domain] for domain in step.certificate.domains if domain in reports):
+                self.outcome.warnings += report.warnings
+                if self.checks.strict:
+                    found[step.certificate.name] += report.problems
+                else:
+                    self.outcome.warnings += [f"{problem}. {problem.next_step}" for problem in report.problems]
+        self.outcome.warnings = list(dict.fromkeys(self.outcome.warnings))
+        return found
+
     def _order(self, step: Step) -> list[Problem]:
         conf = step.lineage.conf
         other_server = conf is not None and conf.params.get("server") != self.wanted.server
@@ -369,6 +411,7 @@ class Convergence:
         if any(problem.kind == "accountDoesNotExist" for problem in problems):
             problems = self._renew_account() or self._order(step)
         if problems:
+            self.checks.guard.remember(problems, certificate.domains)
             self._failed(step, problems)
             return
         lineage = hosts.read_lineage(self.host, certificate.name)
@@ -382,17 +425,18 @@ class Convergence:
         self.outcome.changed.add(certificate.name)
         self._edit(certificate.name, lineage)
 
-    def _failed(self, step: Step, problems: Sequence[Problem]) -> None:
+    def _failed(self, step: Step, problems: Sequence[Problem], *, sent: bool = True) -> None:
         certificate, leaf = step.certificate, step.lineage.leaf
         if leaf is None or step.lineage.damage:
             stands = "There is no certificate in place yet."
         else:
             stands = f"The one in place stays ({', '.join(sorted(leaf.names))}; {leaf.days_left(self.now)} days left)."
+        what = f"could not be had from {self.wanted.server}" if sent else "was not ordered, because that would fail"
         said = "\n".join(f"  {problem}" for problem in problems)
         steps = "\n".join(f"  {step}" for step in dict.fromkeys(problem.next_step for problem in problems))
         self.outcome.failures.append(
-            f"certificate {certificate.name} ({', '.join(certificate.domains)}) could not be had from "
-            f"{self.wanted.server}:\n{said}\nWhat to do:\n{steps}\n{stands}"
+            f"certificate {certificate.name} ({', '.join(certificate.domains)}) {what}:\n{said}\n"
+            f"What to do:\n{steps}\n{stands}"
         )
 
     def _edit(self, name: str, lineage: Lineage) -> None:

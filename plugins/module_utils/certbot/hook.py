@@ -42,7 +42,7 @@ COMMAND_TIMEOUT = 120
 RENEW = ("certbot", "-q", "renew", "--no-random-sleep-on-renew")
 # Seconds to wait before each further `certbot renew`, when nothing but this has failed. What has been renewed by then
 # is not due any more, and what has been validated stays so for a while, so each try has less to do.
-NONCE_WAITS = (0.5,) * 25
+NONCE_WAITS = (0.5,) * 40
 LOCK_WAITS = (30.0,) * 10
 
 

@@ -56,6 +56,11 @@ class Host:
         return self.own_dir / "accounts.json"
 
     @property
+    def failed_orders(self) -> Path:
+        """The orders that failed lately."""
+        return self.state_dir / "failed-orders.json"
+
+    @property
     def drop_in(self) -> Path:
         """What the packaged service gets on top."""
         return self.root / "etc/systemd/system/certbot.service.d/portside.conf"

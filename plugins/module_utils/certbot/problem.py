@@ -50,6 +50,7 @@ _NEXT = {
     "rateLimited": "do not try again before the time it names; to try things out, set `certbot_directory: staging`",
     "rejectedIdentifier": "the CA refuses this name by its policy: take it out of `domains`, or use another CA",
     "serverInternal": "the fault is the CA's; run the playbook again later",
+    "tooManyFailures": "put right what made them fail; to try things out, set `certbot_directory: staging`",
     "unauthorized": (
         "another server answers under this name, or this host's web server does not serve the webroot: look at the "
         "name's A and AAAA records and at http://<name>/.well-known/acme-challenge/"
@@ -66,7 +67,7 @@ _NEXT = {
 # Seconds to wait before each further attempt. certbot itself tries a rejected nonce once more, within one request; a
 # new attempt starts with authorizations that are valid already, so it has fewer requests to get through.
 _WAITS: dict[str, Sequence[float]] = {
-    "badNonce": (0.5,) * 25,
+    "badNonce": (0.5,) * 40,
     UNREACHABLE: (2.0, 5.0, 10.0),
     LOCKED: (5.0,) * 12,
 }

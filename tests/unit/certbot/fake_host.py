@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,7 +11,9 @@ from pathlib import Path
 
 from ansible_collections.portside.vps.plugins.module_utils.certbot import converge, hook, managed_files
 from ansible_collections.portside.vps.plugins.module_utils.certbot.client import Certbot
+from ansible_collections.portside.vps.plugins.module_utils.certbot.guard import Guard
 from ansible_collections.portside.vps.plugins.module_utils.certbot.host import Host
+from ansible_collections.portside.vps.plugins.module_utils.certbot.preflight import Preflight
 from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import Wanted, parse
 from ansible_collections.portside.vps.plugins.module_utils.command import Completed
 
@@ -37,6 +40,10 @@ class FakeHost:
         self.waited: list[float] = []
         self.check: list[str] = ["true"]
         self.reload: list[str] = ["true"]
+        self.preflight: Preflight | None = None
+        self.strict = True
+        self.most_failures = 0
+        self.rotates = False
         self.host.log.parent.mkdir(parents=True)
 
     def wanted(self, *certificates: Mapping[str, object], **other: str) -> Wanted:
@@ -66,7 +73,9 @@ class FakeHost:
             runner=self._certbot,
             sleep=self.waited.append,
         )
-        return converge.Convergence(self.host, wanted, self.config(wanted), certbot, datetime.now(UTC)).run(plan)
+        guard = Guard(self.host.failed_orders, wanted.server, self.most_failures, datetime.now(UTC))
+        checks = converge.Checks(self.preflight, self.strict, guard)
+        return converge.Convergence(self.host, wanted, self.config(wanted), certbot, checks).run(plan)
 
     def _certbot(self, argv: Sequence[str], _env: Mapping[str, str]) -> Completed:
         options = dict(pairwise(argv))
@@ -76,6 +85,8 @@ class FakeHost:
         ahead = self.trouble.get(name or subcommand, [])
         if ahead:
             run = certbot_runs.run("2.1.0", ahead.pop(0))
+            if self.rotates and self.host.log.exists():
+                os.rename(self.host.log, self.host.log.with_suffix(".log.1"))
             with self.host.log.open("a") as log:
                 log.write(run.log)
             return Completed(tuple(argv), 1, run.stdout, run.stderr)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.certbot import converge, hook, timer
 from ansible_collections.portside.vps.plugins.module_utils.certbot.host import read_lineage
+from ansible_collections.portside.vps.plugins.module_utils.certbot.preflight import Preflight, Report
+from ansible_collections.portside.vps.plugins.module_utils.certbot.problem import Problem
 from ansible_collections.portside.vps.plugins.module_utils.command import Completed
 
 from tests.unit.certbot.fake_host import FakeHost
@@ -89,6 +93,15 @@ def test_rejected_nonces_are_tried_again(fake: FakeHost) -> None:
     outcome = fake.run(fake.wanted(SHOP))
     assert outcome.failures == []
     assert len(fake.waited) == 5
+
+
+def test_log_that_certbot_rotates_is_read_all_the_same(fake: FakeHost) -> None:
+    fake.rotates = True
+    fake.trouble = {"shop": ["badnonce-register"] * 3}
+    assert fake.run(fake.wanted(SHOP)).failures == []
+    fake.trouble = {"blog": ["blocked"]}
+    (message,) = fake.run(fake.wanted(SHOP, BLOG)).failures
+    assert "issuance is forbidden by policy" in message
 
 
 def test_trouble_with_the_server_is_waited_for_once_only(fake: FakeHost) -> None:
@@ -283,3 +296,57 @@ def test_success_that_is_none_is_not_believed(fake: FakeHost, monkeypatch: pytes
 )
 def test_timer(output: str, on: bool, text: str) -> None:
     assert (timer.parse(output).on, str(timer.parse(output))) == (on, text)
+
+
+class Foresight:
+    """A pre-flight that finds what it was told to."""
+
+    def __init__(self, **reports: Report) -> None:
+        self.reports = {f"{name}.example": report for name, report in reports.items()}
+        self.asked: list[str] = []
+
+    def look(self, domains: Iterable[str]) -> dict[str, Report]:
+        self.asked = list(domains)
+        return {domain: self.reports.get(domain, Report()) for domain in self.asked}
+
+
+BAD = Report(problems=[Problem("dns", "DNS has neither an A nor an AAAA record for it", "blog.example")])
+
+
+def test_order_that_would_fail_is_not_sent(fake: FakeHost) -> None:
+    fake.preflight = cast(Preflight, Foresight(blog=BAD, news=Report(warnings=["news.example: odd"])))
+    outcome = fake.run(fake.wanted(SHOP, BLOG, NEWS))
+    assert fake.calls == ["register", "certonly shop", "certonly news"]
+    (message,) = outcome.failures
+    assert message.startswith(
+        "certificate blog (blog.example) was not ordered, because that would fail:\n  blog.example: "
+    )
+    assert "give the name an A record" in message
+    assert outcome.warnings == ["news.example: odd"]
+
+
+def test_order_that_would_fail_can_be_sent_with_a_warning(fake: FakeHost) -> None:
+    fake.preflight, fake.strict = cast(Preflight, Foresight(blog=BAD)), False
+    outcome = fake.run(fake.wanted(BLOG))
+    assert (outcome.failures, outcome.changed) == ([], {"blog"})
+    assert "DNS has neither" in outcome.warnings[0]
+
+
+def test_only_names_of_new_orders_are_looked_at(fake: FakeHost) -> None:
+    fake.run(fake.wanted(SHOP))
+    foresight = Foresight()
+    fake.preflight = cast(Preflight, foresight)
+    fake.run(fake.wanted(SHOP, BLOG))
+    assert foresight.asked == ["blog.example"]
+
+
+def test_name_that_failed_too_often_is_not_ordered_again(fake: FakeHost) -> None:
+    fake.most_failures = 2
+    fake.trouble = {"blog": ["servfail"] * 9}
+    for _ in range(2):
+        assert "could not be had" in fake.run(fake.wanted({**BLOG, "domains": ["broken.example"]})).failures[0]
+    fake.calls.clear()
+    (message,) = fake.run(fake.wanted({**BLOG, "domains": ["broken.example"]})).failures
+    assert fake.calls == []
+    assert "failed 2 times within the last hour" in message
+    assert fake.run(fake.wanted(SHOP)).failures == []

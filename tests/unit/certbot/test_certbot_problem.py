@@ -85,8 +85,8 @@ def test_silence_is_said_to_be_silence() -> None:
     ("kinds", "attempt", "again"),
     [
         (["badNonce"], 1, True),
-        (["badNonce"], 25, True),
-        (["badNonce"], 26, False),
+        (["badNonce"], 40, True),
+        (["badNonce"], 41, False),
         ([problem.UNREACHABLE], 3, True),
         ([problem.UNREACHABLE], 4, False),
         ([problem.LOCKED], 12, True),
