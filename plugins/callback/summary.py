@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.portside.vps.plugins.module_utils.inventory import summary
@@ -72,3 +73,6 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
             self._display.banner(f"PORTSIDE {host}: {summary.verdict(total, bool(context.CLIARGS.get('check')))}")
             for line in summary.table(rows):
                 self._display.display(line)
+            for app in self._apps.get(host, []):
+                if app.get("notice"):
+                    self._display.display(f"\nATTENTION {app['notice']}", color=C.COLOR_WARN)

@@ -173,6 +173,12 @@ options:
           File for nginx that names the live release's address, one `server` line. Written at a switch.
         type: str
         default: ""
+      extra:
+        description: >-
+          Any text, kept with the release in a 0600 file. A rollback brings it back: the module `app_releases` tells
+          which one belongs to the release that is to serve.
+        type: str
+        default: ""
   only:
     description: Names of the apps to work on; the others of the list are left as they are. Empty means all.
     type: list
@@ -221,6 +227,27 @@ options:
           Password or token.
         type: str
         required: true
+  retry:
+    description: Names of apps for which a release that was rejected before is tried again.
+    type: list
+    elements: str
+    default: []
+  rollback:
+    description:
+      - Name of an app to bring back an earlier release of, as it was then, with image, declaration and secrets. Nothing
+        is pulled. Nothing else is done in the run.
+      - The release that served until then is rejected, so that it is not deployed again as long as its declaration
+        stays the same, or until O(retry) names the app.
+    type: str
+    default: ""
+  release:
+    description: Number of the release that O(rollback) brings back. 0 is the newest one before the one that serves.
+    type: int
+    default: 0
+  by:
+    description: Who releases, for the record.
+    type: str
+    default: ""
   purge:
     description: Remove apps that are on the host and not in the list.
     type: bool
@@ -263,10 +290,13 @@ apps:
   contains:
     name: {description: The app., type: str}
     action:
-      description: V(unchanged), V(deployed), V(started), V(repaired), V(removed) or V(failed).
+      description: V(unchanged), V(deployed), V(started), V(repaired), V(rolled back), V(held), V(removed) or V(failed).
       type: str
     changed: {description: Whether anything was changed for this app., type: bool}
     reason: {description: Why., type: str}
+    notice:
+      description: For an app that is held, which release was rejected, when and why, and what to do.
+      type: str
     message: {description: What went wrong., type: str}
     release: {description: Number of the live release., type: int}
     image: {description: Image reference of the live release., type: str}
@@ -320,6 +350,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "default": [],
         "options": shape.argument_spec(options.REGISTRY),
     },
+    "retry": {"type": "list", "elements": "str", "default": []},
+    "rollback": {"type": "str", "default": ""},
+    "release": {"type": "int", "default": 0},
+    "by": {"type": "str", "default": ""},
     "purge": {"type": "bool", "default": False},
     "lock_timeout": {"type": "int", "default": 300},
 }
@@ -349,10 +383,13 @@ def _engine(check_mode: bool) -> Any:
 
 def _work(params: dict[str, Any], check_mode: bool) -> tuple[list[Outcome], list[str]]:
     apps = [spec.app(item) for item in validate.apps(params["apps"])]
-    strangers = validate.strangers(params["only"], [app.name for app in apps])
+    named = [*params["only"], *params["retry"], *([params["rollback"]] if params["rollback"] else [])]
+    strangers = validate.strangers(named, [app.name for app in apps])
     if strangers:
         raise shape.InvalidInputError("\n".join(strangers))
     settings = Settings(
+        retry=frozenset(params["retry"]),
+        by=params["by"],
         pool=validate.port_range(params["port_range"]),
         keep=max(params["keep"], 1),
         credentials=validate.registries(params["registries"]),
@@ -369,6 +406,12 @@ def _work(params: dict[str, Any], check_mode: bool) -> tuple[list[Outcome], list
         busy=_busy,
     )
     with nullcontext() if check_mode else store.lock(params["lock_timeout"]):
+        if params["rollback"]:
+            wanted = next(app for app in apps if app.name == params["rollback"])
+            turn_back = releaser.predict_rollback if check_mode else releaser.roll_back
+            return turn_back(wanted, params["release"] or None, apps), []
+        if not (params["only"] or check_mode):
+            releaser.forget_failures(apps)
         orphans = [] if params["only"] else releaser.orphans(apps)
         gone = [App(name, image="", present=False) for name in orphans] if params["purge"] else []
         chosen = [app for app in apps if not params["only"] or app.name in params["only"]]

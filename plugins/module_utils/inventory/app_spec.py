@@ -7,7 +7,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases import optio
 from ansible_collections.portside.vps.plugins.module_utils.shape import Spec
 
 # What the site decides for the container; all else that `docker_app_list` takes, an app takes too.
-WIRED = ("upstream_file", "health")
+WIRED = ("upstream_file", "health", "extra")
 # What the role nginx says of a site, an app says too, but for what it has a key of its own for, or has no say in.
 NGINX_SITE: Spec = roles.options("nginx")["nginx_sites"]["options"]
 NOT_OF_AN_APP = ("name", "domains", "upstream", "tls", "certificate", "webhooks", "local_port", "state")
@@ -133,6 +133,18 @@ SETTINGS: Spec = {
         "elements": "dict",
         "default": [],
         "description": "Firewall rules beside ssh, 80 and 443, in the form of the role ufw's `ufw_rules`.",
+    },
+    "portside_retry": {
+        "type": "str",
+        "default": "",
+        "description": "Apps, with commas between them, for which a release is tried again that was rolled back or did "
+        "not pass its gate (set it with `-e`).",
+    },
+    "portside_by": {
+        "type": "str",
+        "default": "",
+        "description": "Who releases, for the list of releases. By default the user and machine that runs Ansible, or "
+        "the user whose CI job it is.",
     },
     "portside_hosts": {
         "type": "str",

@@ -3,6 +3,7 @@ certificate and a container; every function is called from `playbooks/` and take
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -108,6 +109,9 @@ def releases(apps: Iterable[App], egress: Mapping[str, Any], upstream_dir: str) 
             item["health"] = _health(app, names.get(app["name"]))
             if app["name"] in names or app["local_port"]:
                 item["upstream_file"] = upstream_file(app, upstream_dir)
+            # The site as it is declared now, for a rollback to this release.
+            for site in sites([app], upstream_dir):
+                item["extra"] = json.dumps(site, sort_keys=True)
         if app["egress"] == "proxy":
             proxy = proxy_environment(egress, app["domains"])
             # A proxy URL may carry a password.

@@ -169,6 +169,13 @@ APP: Spec = {
         "default": "",
         "description": "File for nginx that names the live release's address, one `server` line. Written at a switch.",
     },
+    "extra": {
+        "type": "str",
+        "default": "",
+        "no_log": True,
+        "description": "Any text, kept with the release in a 0600 file. A rollback brings it back: the module "
+        "`app_releases` tells which one belongs to the release that is to serve.",
+    },
 }
 
 REGISTRY: Spec = {

@@ -14,13 +14,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container, Engine, EngineError, Image
-from ansible_collections.portside.vps.plugins.module_utils.releases import gate, plan, spec
+from ansible_collections.portside.vps.plugins.module_utils.releases import gate, history, plan, spec, validate
 from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import Front, FrontError
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock, NotHealthyError
+from ansible_collections.portside.vps.plugins.module_utils.releases.history import NoSuchReleaseError
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App, Health
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState, Release
-from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
+from ansible_collections.portside.vps.plugins.module_utils.releases.store import Record, Store, StoreError
+from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError
 
 LOG_LINES = 50
 # Pulling is tried again after these pauses (seconds): registries and networks hiccup.
@@ -31,13 +33,22 @@ class ReleaseError(Exception):
     """A release could not be made; the one before it, if any, goes on serving."""
 
 
+class RejectedError(ReleaseError):
+    """A release did not pass its gate, and would not the next time either."""
+
+
 @dataclass(frozen=True)
 class Settings:
-    """What holds for all apps of the host."""
+    """What holds for all apps of the host.
+
+    `retry` names the apps for which a rejected release is tried again; `by` says who releases, for the record.
+    """
 
     pool: range
     keep: int = 5
     credentials: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    retry: frozenset[str] = frozenset()
+    by: str = ""
 
 
 @dataclass
@@ -50,6 +61,7 @@ class Outcome:
     failed: bool = False
     message: str = ""
     reason: str = ""
+    notice: str = ""
     release: int | None = None
     image: str = ""
     image_id: str = ""
@@ -87,6 +99,7 @@ class _Job:
     state: AppState
     containers: list[Container]
     outcome: Outcome
+    restores: int | None = None
 
 
 class Releaser:
@@ -139,10 +152,48 @@ class Releaser:
         """What `run` would do; nothing is changed."""
         return self._each(apps, self._foresee, self._store.salt() or b"")
 
+    def roll_back(self, app: App, number: int | None, declared: Sequence[App] = ()) -> list[Outcome]:
+        """Bring back an earlier release of the app, as a new release with the same image, declaration and secrets.
+
+        Args:
+            app: the app as it is declared now; of that only the ports on the server count.
+            number: the release; None for the one before.
+            declared: all of the list.
+        """
+        return self._each([app], lambda job: self._restore(job, number, [*declared, app]), self._store.make_salt())
+
+    def predict_rollback(self, app: App, number: int | None, declared: Sequence[App] = ()) -> list[Outcome]:
+        """What `roll_back` would do; nothing is changed."""
+        return self._each([app], lambda job: self._foresee_restore(job, number), self._store.salt() or b"")
+
+    def held(self, apps: Iterable[App]) -> dict[str, str]:
+        """The apps whose declaration was rejected, each with what was kept (`extra`) of the release that serves."""
+        salt = self._store.salt() or b""
+        found = {}
+        for app in apps:
+            try:
+                state = self._store.load(app.name) if app.present else None
+            except StoreError:
+                continue  # `run` says so, for this app alone
+            image = self._engine.image(app.image) if state else None
+            if state and self._refused(app, spec.fingerprint(app, salt), state, image) and state.live:
+                record = self._store.record(app.name, state.live.number)
+                found[app.name] = record.extra if record else ""
+        return found
+
     def orphans(self, apps: Iterable[App]) -> list[str]:
         """Apps that are on the host and not in the list."""
         declared = {app.name for app in apps}
-        return sorted(({item.app for item in self._engine.containers()} | {*self._store.names()}) - declared)
+        return sorted(({item.app for item in self._engine.containers()} | {*self._serving()}) - declared)
+
+    def forget_failures(self, apps: Iterable[App]) -> None:
+        """Forget apps that are not in the list and of which nothing but failed attempts is left."""
+        kept = {app.name for app in apps} | {item.app for item in self._engine.containers()} | {*self._serving()}
+        for name in {*self._store.names()} - kept:
+            self._store.forget(name)
+
+    def _serving(self) -> list[str]:
+        return [name for name in self._store.names() if (state := self._store.load(name)) and state.live]
 
     def _each(self, apps: Sequence[App], work: Callable[[_Job], None], salt: bytes) -> list[Outcome]:
         """The outcomes in the order of the list. What goes is worked on first: it may free ports."""
@@ -162,7 +213,16 @@ class Releaser:
             job = _Job(app, spec.fingerprint(app, salt), state, own, outcome)
             outcome.show(state.live)
             work(job)
-        except (ReleaseError, EngineError, FrontError, StoreError, NotHealthyError, OSError) as error:
+        except (
+            ReleaseError,
+            EngineError,
+            FrontError,
+            StoreError,
+            NotHealthyError,
+            NoSuchReleaseError,
+            InvalidInputError,
+            OSError,
+        ) as error:
             outcome.action = "failed"
             outcome.failed = True
             outcome.message = str(error)
@@ -180,6 +240,7 @@ class Releaser:
         live = damage.finish or state.live
         if damage.finish:
             job.state = state.promoted(damage.finish.number)
+        image = self._hold(job, image)
         decision = plan.decide(job.app, job.hash, job.state, job.containers, image.id if image else None)
         if damage:
             outcome.did("repaired")
@@ -195,13 +256,15 @@ class Releaser:
             self._remove(job)
             return
         self._repair(job)
-        image = self._engine.image(job.app.image)
+        image = self._hold(job, self._engine.image(job.app.image))
         decision = plan.decide(job.app, job.hash, job.state, job.containers, image.id if image else None)
         job.outcome.reason = decision.reason
         if decision.action == plan.DEPLOY:
             self._deploy(job, image, apps)
         elif decision.action == plan.START:
             self._start(job)
+        else:
+            self._refresh_record(job)
         job.outcome.show(job.state.live)
 
     def _damage(self, job: _Job) -> plan.Damage:
@@ -211,6 +274,74 @@ class Releaser:
     def _diff(self, job: _Job, live: Release | None) -> None:
         old = self._store.secrets(job.app.name, live.number) if live else None
         job.outcome.before, job.outcome.after = plan.diff(job.app, live, old)
+
+    # ------------------------------------------------------------------ releases of the past
+
+    def _refused(self, app: App, digest: str, state: AppState, image: Image | None) -> Release | None:
+        if app.name in self._settings.retry:
+            return None
+        return history.refused(state, digest, image.id if image else None)
+
+    def _hold(self, job: _Job, image: Image | None) -> Image | None:
+        """Where the declaration was rejected: go on with the one that serves. Returns the image to compare with."""
+        refused = self._refused(job.app, job.hash, job.state, image)
+        live = job.state.live
+        if refused is None or live is None:
+            return image
+        name = job.app.name
+        job.outcome.action = "held"
+        job.outcome.notice = (
+            f"app `{name}` stays on release {live.number} ({live.image}). What the inventory asks for "
+            f"({job.app.image}) was release {refused.number}: {refused.note}. "
+            f"Change the inventory, or try it again with `-e portside_retry={name}`"
+        )
+        job.app = self._recorded(job.app, live, job.app.host_ports) or job.app
+        job.hash = live.hash
+        return self._engine.image(live.image_id)
+
+    def _recorded(self, app: App, release: Release, host_ports: Sequence[int]) -> App | None:
+        """The app as it was declared for a release; None where that was not kept."""
+        record = self._store.record(app.name, release.number)
+        secrets = self._store.secrets(app.name, release.number)
+        if record is None or secrets is None:
+            return None
+        item = {**record.app, "secrets": secrets, "extra": record.extra, "host_ports": list(host_ports)}
+        return spec.app(validate.apps([item])[0])
+
+    def _foresee_restore(self, job: _Job, number: int | None) -> None:
+        target = history.rollback_target(job.state, number)
+        job.app = self._recorded(job.app, target, job.app.host_ports) or job.app
+        job.outcome.reason = f"rollback to release {target.number}"
+        self._diff(job, job.state.live)
+        job.outcome.did("rolled back")
+        job.outcome.image = target.image
+
+    def _restore(self, job: _Job, number: int | None, apps: Sequence[App]) -> None:
+        """Make a release of an earlier one."""
+        self._repair(job)
+        job.outcome.show(job.state.live)
+        target = history.rollback_target(job.state, number)
+        app = self._recorded(job.app, target, job.app.host_ports)
+        image = self._engine.image(target.image_id)
+        if app is None:
+            raise ReleaseError(f"how release {target.number} was declared is not known any more")
+        if image is None:
+            raise ReleaseError(
+                f"image {target.image} ({target.image_id}) of release {target.number} was removed from the server by "
+                "hand: deploy it from the inventory"
+            )
+        job.app, job.hash, job.restores = app, target.hash, target.number
+        job.outcome.reason = f"rollback to release {target.number}"
+        self._deploy(job, image, apps)
+        job.outcome.did("rolled back")
+        job.outcome.show(job.state.live)
+
+    def _refresh_record(self, job: _Job) -> None:
+        """What may change without a release is kept as it is now."""
+        live = job.state.live
+        wanted = Record(job.app.declared, job.app.extra)
+        if live and job.outcome.action != "held" and self._store.record(job.app.name, live.number) != wanted:
+            self._store.save_record(job.app.name, live.number, wanted)
 
     # ------------------------------------------------------------------ repair
 
@@ -229,11 +360,11 @@ class Releaser:
         for container in damage.strays:
             self._engine.remove(container.id)
         job.containers = self._own(job)
-        retired = {release.number for release in job.state.releases if release.state == states.RETIRED}
-        self._retire(job, [item for item in job.containers if item.up and item.release in retired])
+        live = job.state.live
+        self._retire(job, [item for item in job.containers if item.up and not (live and item.release == live.number)])
         job.containers = self._own(job)
 
-    def _give_up(self, job: _Job, release: Release, why: str) -> None:
+    def _give_up(self, job: _Job, release: Release, why: str, *, rejected: bool = False) -> None:
         """Undo a release that does not serve: the one before it runs, nginx points at it, the new container is gone."""
         live = job.state.live
         if job.state.switching and live and not job.app.recreates:
@@ -244,8 +375,8 @@ class Releaser:
                 self._engine.remove(container.id)
         if live:
             self._revive(job, live)
-        self._store.drop_secrets(job.app.name, release.number)
-        failed = replace(release, state=states.FAILED, note=why)
+        self._store.drop_release(job.app.name, release.number)
+        failed = replace(release, state=states.REJECTED if rejected else states.FAILED, note=why)
         self._remember(job, replace(job.state.with_release(failed), switching=False))
 
     def _revive(self, job: _Job, live: Release) -> None:
@@ -285,22 +416,28 @@ class Releaser:
             host_port=plan.next_port(app, state),
             created=self._today(),
             spec=spec.recorded(app),
+            by=self._settings.by,
+            restores=job.restores,
         )
         self._store.save_secrets(app.name, release.number, app.secrets)
+        self._store.save_record(app.name, release.number, Record(app.declared, app.extra))
         self._remember(job, state.with_release(release))
         job.outcome.did("deployed")
         try:
             self._bring_up(job, release)
             self._switch(job, release)
         except (ReleaseError, EngineError, FrontError, NotHealthyError, OSError) as error:
-            self._fall_back(job, release, str(error).splitlines()[0])
+            self._fall_back(job, release, error)
             raise
         self._prune(job)
 
     def _bring_up(self, job: _Job, release: Release) -> None:
         """The new container runs and has passed its gate."""
         app = job.app
-        config = spec.container_config(app, app.image, release.number, release.hash, release.host_port)
+        # The reference is what a person wants to see; by its ID the image is the same whatever the reference names now.
+        named = self._engine.image(app.image)
+        image = app.image if named and named.id == release.image_id else release.image_id
+        config = spec.container_config(app, image, release.number, release.hash, release.host_port)
         container = self._engine.create(release.container, config)
         if app.recreates:
             self._stop_others(job)
@@ -322,9 +459,9 @@ class Releaser:
     def _switch(self, job: _Job, release: Release) -> None:
         """Traffic goes to this release from now on, and the one before it is stopped when it has answered the rest."""
         if job.app.upstream_file and release.host_port:
-            self._point(job, release, done=lambda: job.state.promoted(release.number))
+            self._point(job, release, done=lambda: job.state.promoted(release.number, self._today()))
         else:
-            self._remember(job, job.state.promoted(release.number))
+            self._remember(job, job.state.promoted(release.number, self._today()))
         self._retire(job, [item for item in self._own(job) if item.up and item.release != release.number])
 
     def _point(self, job: _Job, release: Release, done: Callable[[], AppState] | None = None) -> None:
@@ -353,7 +490,7 @@ class Releaser:
             if container.up:
                 self._engine.stop(container.id, job.app.stop_timeout)
 
-    def _fall_back(self, job: _Job, release: Release, why: str) -> None:
+    def _fall_back(self, job: _Job, release: Release, error: Exception) -> None:
         """Undo a release that did not come to serve."""
         live = job.state.live
         if live and live.number == release.number:
@@ -361,7 +498,10 @@ class Releaser:
         job.containers = self._own(job)
         # Where it was the switch that failed, nginx was put back by `point` itself.
         job.state = replace(job.state, switching=False)
-        self._give_up(job, release, why)
+        rejected = isinstance(error, NotHealthyError | RejectedError)
+        why = str(error.__cause__ or error if rejected else error).splitlines()[0]
+        note = f"did not pass its gate on {self._today()}: {why}" if rejected else why
+        self._give_up(job, release, note, rejected=rejected)
 
     def _prune(self, job: _Job) -> None:
         """Remove what is older than the releases that are kept, and the images that only those needed."""
@@ -374,7 +514,7 @@ class Releaser:
         images = {release.image_id for release in job.state.releases if release.number in gone}
         self._remember(job, job.state.without(gone))
         for number in gone:
-            self._store.drop_secrets(job.app.name, number)
+            self._store.drop_release(job.app.name, number)
         self._drop_images(images)
 
     def _drop_images(self, images: set[str]) -> None:

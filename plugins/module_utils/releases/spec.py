@@ -71,6 +71,9 @@ class App:
     stop_timeout: int = 30
     drain: float = 30.0
     upstream_file: str = ""
+    extra: str = field(default="", repr=False)
+    # The item that this was made from, without secrets: what is kept of a release.
+    declared: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def recreates(self) -> bool:
@@ -108,6 +111,8 @@ def app(options: Mapping[str, Any]) -> App:
         stop_timeout=options["stop_timeout"],
         drain=options["drain"],
         upstream_file=options["upstream_file"],
+        extra=options["extra"],
+        declared={key: value for key, value in options.items() if key not in {"secrets", "extra"}},
     )
 
 

@@ -13,8 +13,10 @@ from typing import Any
 
 SCHEMA = 1
 
-# A release is `starting` from the moment it has a number until it serves, then `live`, then `retired`; or `failed`.
-STARTING, LIVE, RETIRED, FAILED = "starting", "live", "retired", "failed"
+# A release is `starting` from the moment it has a number until it serves, then `live`, then `retired`. It is `rejected`
+# when it did not pass its gate or was rolled back: then it is not tried again by itself. It is `failed` when it was
+# given up for a reason that is not its own, an interrupted run for one.
+STARTING, LIVE, RETIRED, FAILED, REJECTED = "starting", "live", "retired", "failed", "rejected"
 
 
 class StateError(ValueError):
@@ -23,7 +25,11 @@ class StateError(ValueError):
 
 @dataclass(frozen=True)
 class Release:
-    """One release of an app."""
+    """One release of an app.
+
+    `created` and `served` are the times at which it was begun and at which it got traffic (empty: never); `by` says who
+    did it; `restores` is the release that this one brings back.
+    """
 
     number: int
     state: str
@@ -36,6 +42,9 @@ class Release:
     created: str
     spec: Mapping[str, Any]
     note: str = ""
+    by: str = ""
+    served: str = ""
+    restores: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,26 +86,37 @@ class AppState:
         gone = set(numbers)
         return replace(self, releases=tuple(release for release in self.releases if release.number not in gone))
 
-    def promoted(self, number: int) -> AppState:
-        """The state in which that release is live and the one before it retired."""
-        return replace(
-            self,
-            releases=tuple(
-                replace(release, state=LIVE, note="")
-                if release.number == number
-                else replace(release, state=RETIRED)
-                if release.state == LIVE
-                else release
-                for release in self.releases
-            ),
-        )
+    def promoted(self, number: int, now: str = "") -> AppState:
+        """The state in which that release is live, and the one before it retired, or rejected by a rollback.
+
+        Args:
+            number: the release that serves from now on.
+            now: the time, for the record.
+        """
+        return replace(self, releases=tuple(self._promoted(release, number, now) for release in self.releases))
+
+    def _promoted(self, release: Release, number: int, now: str) -> Release:
+        new = self.release(number)
+        if release.number == number:
+            note = f"rollback to release {release.restores}" if release.restores else ""
+            return replace(release, state=LIVE, note=note, served=now or release.created)
+        if release.state != LIVE:
+            return release
+        if new and new.restores and new.hash != release.hash:
+            return replace(release, state=REJECTED, note=f"rolled back on {now}{' by ' if new.by else ''}{new.by}")
+        return replace(release, state=RETIRED)
 
 
 def superfluous(state: AppState, keep: int) -> list[int]:
-    """Numbers of the releases beyond the newest `keep`; the live and a starting one always stay."""
-    done = [release for release in state.releases if release.state in {RETIRED, FAILED}]
+    """Numbers of the releases beyond the newest `keep`; the live and a starting one always stay.
+
+    Those that never served are counted apart: a row of failures takes no release away that one could go back to.
+    """
+    done = [release for release in reversed(state.releases) if release.state in {RETIRED, FAILED, REJECTED}]
     room = max(keep - (len(state.releases) - len(done)), 0)
-    return [release.number for release in sorted(done, key=lambda item: -item.number)[room:]]
+    served = [release.number for release in done if release.served]
+    others = [release.number for release in done if not release.served]
+    return [*served[room:], *others[room:]]
 
 
 def to_json(state: AppState) -> str:

@@ -10,7 +10,9 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
 from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
@@ -19,6 +21,18 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.state import
 
 class StoreError(Exception):
     """The state directory can't be used; the message says which file and what to do."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a release was declared.
+
+    app: the item of the list of apps, without the values of its secrets.
+    extra: what the caller wanted to have kept with it, and gets back at a rollback; text that nothing here looks into.
+    """
+
+    app: Mapping[str, Any]
+    extra: str = ""
 
 
 class Store:
@@ -69,9 +83,22 @@ class Store:
         self._directory(path.parent)
         write_atomic(path, json.dumps(dict(values), indent=2, ensure_ascii=False) + "\n", mode=0o600)
 
-    def drop_secrets(self, app: str, release: int) -> None:
-        """Forget the secrets of a release."""
+    def record(self, app: str, release: int) -> Record | None:
+        """How a release was declared, or None where that is not known."""
+        text = read_text(self._record_file(app, release))
+        return None if text is None else Record(**json.loads(text))
+
+    def save_record(self, app: str, release: int, record: Record) -> None:
+        """Keep how a release was declared, for a rollback to it."""
+        path = self._record_file(app, release)
+        self._directory(path.parent.parent)
+        self._directory(path.parent)
+        write_atomic(path, json.dumps(asdict(record), indent=2, ensure_ascii=False) + "\n", mode=0o600)
+
+    def drop_release(self, app: str, release: int) -> None:
+        """Forget the secrets of a release and how it was declared."""
         self._secrets_file(app, release).unlink(missing_ok=True)
+        self._record_file(app, release).unlink(missing_ok=True)
 
     def forget(self, app: str) -> None:
         """Remove all that is remembered of an app."""
@@ -120,6 +147,9 @@ class Store:
             handle.write(f"pid {os.getpid()} since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n")
             handle.flush()
             yield
+
+    def _record_file(self, app: str, release: int) -> Path:
+        return self.root / app / "releases" / f"r{release}.json"
 
     def _secrets_file(self, app: str, release: int) -> Path:
         return self.root / app / "secrets" / f"r{release}.json"

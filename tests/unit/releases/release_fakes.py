@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.gate import 
 from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Releaser, Settings
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App, Health
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState
-from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
+from ansible_collections.portside.vps.plugins.module_utils.releases.store import Record, Store
 
 
 class Killed(BaseException):
@@ -106,7 +106,8 @@ class FakeEngine:
         ]
 
     def image(self, reference: str) -> Image | None:
-        found = self.host.present.get(reference)
+        known = {*self.host.present.values(), *(box.image_id for box in self.host.boxes.values())}
+        found = reference if reference in known else self.host.present.get(reference)
         return Image(found, (f"{reference.partition(':')[0]}@sha256:{found}",)) if found else None
 
     def pull(self, reference: str, credentials: Mapping[str, str] | None) -> Image:
@@ -123,7 +124,9 @@ class FakeEngine:
         if any(box.name == name for box in self.host.boxes.values()):
             raise EngineError(f"the name {name} is already in use")
         identifier = f"id-{name}"
-        self.host.boxes[identifier] = Box(identifier, name, config, self.host.present[config["Image"]])
+        self.host.boxes[identifier] = Box(
+            identifier, name, config, self.host.present.get(config["Image"], config["Image"])
+        )
         self.host.effect("create")
         return identifier
 
@@ -213,16 +216,20 @@ class FakeStore(Store):
         super().save_secrets(app, release, values)
         self.host.effect("save secrets")
 
-    def drop_secrets(self, app: str, release: int) -> None:
-        super().drop_secrets(app, release)
-        self.host.effect("drop secrets")
+    def save_record(self, app: str, release: int, record: Record) -> None:
+        super().save_record(app, release, record)
+        self.host.effect("save record")
+
+    def drop_release(self, app: str, release: int) -> None:
+        super().drop_release(app, release)
+        self.host.effect("drop release")
 
     def forget(self, app: str) -> None:
         super().forget(app)
         self.host.effect("forget")
 
 
-def releaser(host: Host, keep: int = 3) -> Releaser:
+def releaser(host: Host, keep: int = 3, retry: Collection[str] = ()) -> Releaser:
     """A run on the host."""
 
     def sleep(seconds: float) -> None:
@@ -236,7 +243,13 @@ def releaser(host: Host, keep: int = 3) -> Releaser:
         FakeEngine(host),
         FakeFront(host),
         FakeStore(host),
-        Settings(range(18000, 18010), keep, {"ghcr.io": {"username": "u", "password": "secret-token"}}),
+        Settings(
+            range(18000, 18010),
+            keep,
+            {"ghcr.io": {"username": "u", "password": "secret-token"}},
+            frozenset(retry),
+            "ann@desk",
+        ),
         clock=Clock(lambda: host.now, sleep),
         ask=ask,
         busy=lambda _, port: port in host.foreign_ports or host.on_port(port) is not None,
@@ -246,4 +259,12 @@ def releaser(host: Host, keep: int = 3) -> Releaser:
 
 def app(name: str = "shop", image: str = "shop:1", **changes: Any) -> App:
     """An app with a port."""
-    return App(name, image, **{"port": 8000, **changes})
+    made = App(name, image, **{"port": 8000, **changes})
+    if not made.present:
+        return made
+    item = {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in asdict(made).items()
+        if key not in {"present", "declared", "log", "health"}
+    }
+    return replace(made, declared={key: value for key, value in item.items() if key not in {"secrets", "extra"}})

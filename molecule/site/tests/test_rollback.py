@@ -1,0 +1,68 @@
+"""The way back, as a user takes it: image and site options together, and what the next run of site.yml makes of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from lab.playbook import ROOT, run
+
+SETTINGS = ROOT / "molecule" / "site" / "inventory"
+APPS = yaml.safe_load((SETTINGS / "group_vars" / "vps.yml").read_text(encoding="utf-8"))["portside_apps"]
+NEXT = [
+    {**app, "image": app["image"].replace(":1.0", ":1.1"), "webhooks": [{"path": "/hook"}]}
+    if app["name"] == "admin"
+    else app
+    for app in APPS
+]
+
+
+@pytest.fixture(scope="module")
+def runs(lab_vars):
+    """A release that is rolled back, site.yml again with the inventory unchanged, and the list of releases."""
+    inventories = [ROOT / ".lab" / lab_vars["lab_name"] / "inventory.yml", SETTINGS]
+
+    def again(playbook, *arguments, apps=NEXT):
+        return run(playbook, inventories, *arguments, variables={"portside_apps": apps, "portside_by": "ann"})
+
+    yield {
+        "site": again("site.yml"),
+        "rollback": again("playbooks/rollback.yml", "-e", "app=admin"),
+        "again": again("site.yml"),
+        "list": again("playbooks/releases.yml", "-e", "app=admin"),
+        "nowhere": again("playbooks/rollback.yml", "-e", "app=admin"),
+    }
+    back = run("site.yml", inventories)
+    assert back.status == 0, back.output
+    assert set(back.changed.values()) == {0}, back.output
+
+
+def test_rollback_restores_image_and_site_options(runs, curl, domain):
+    for name in ("site", "rollback"):
+        assert runs[name].status == 0, runs[name].output
+        assert 0 not in runs[name].changed.values(), runs[name].output
+    assert json.loads(curl(f"https://admin.{domain}/health").body)["version"] == "1.0"
+    assert curl(f"https://www.admin.{domain}/hook").status == 308, "the webhook path of the later release is gone"
+
+
+def test_site_does_not_put_back_what_was_rolled_back_but_says_so(runs):
+    assert runs["again"].status == 0, runs["again"].output
+    assert set(runs["again"].changed.values()) == {0}, runs["again"].output
+    said = " ".join(runs["again"].output.split())
+    assert "ATTENTION app `admin` stays on release" in said
+    assert "rolled back on" in said
+    assert "-e portside_retry=admin" in said
+
+
+def test_the_releases_are_listed_with_number_time_image_author_and_state(runs):
+    said = " ".join(runs["list"].output.split())
+    for word in ("release", "rejected", "live", "retired", "webhook-app:1.1", "sha256:", "ann", "rollback to release"):
+        assert word in said, runs["list"].output
+
+
+def test_a_rollback_to_nowhere_names_what_there_is(runs, curl, domain):
+    assert runs["nowhere"].status == 2
+    assert "no earlier release to go back to" in runs["nowhere"].output
+    assert curl(f"https://admin.{domain}/health").status == 200
