@@ -11,23 +11,49 @@ from ansible_collections.portside.vps.plugins.module_utils.engine.base import Co
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App, Health
 
 
+# Seconds within which Docker's proxy closes a connection for which nobody listens in the container.
+CLOSES_WITHIN = 0.5
+
+
 class NotHealthyError(Exception):
     """The container did not pass; the message says what was seen of it last."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a probe got: an HTTP status, or the reason why there was none."""
+    """What a probe got: an HTTP status, a connection, or the reason why there was none."""
 
     status: int | None = None
     error: str = ""
+    connected: bool = False
+
+    def good(self, health: Health) -> bool:
+        """Whether it is one that counts."""
+        return self.connected if health.check == "tcp" else self.status in health.status
 
 
 def probe(address: str, port: int, health: Health) -> Answer:
-    """Ask the app as nginx would: with the public Host header, and saying that the client came by https.
+    """Ask the app as its gate says; proxy variables of this process's environment play no part."""
+    return _connect(address, port, health) if health.check == "tcp" else _ask(address, port, health)
 
-    A plain connection to loopback: proxy variables of this process's environment play no part.
-    """
+
+def _connect(address: str, port: int, health: Health) -> Answer:
+    """Open a connection. Docker's proxy accepts it whether or not the app listens, and closes it again if not."""
+    try:
+        with socket.create_connection((address, port), timeout=health.request_timeout) as connection:
+            connection.settimeout(min(CLOSES_WITHIN, health.request_timeout))
+            if connection.recv(1):
+                return Answer(connected=True)
+            return Answer(error="the connection was closed at once")
+    except TimeoutError:
+        # Silence on an open connection: the app waits for us to speak first. (Loopback connects at once or never.)
+        return Answer(connected=True)
+    except OSError as error:
+        return Answer(error=str(error) or type(error).__name__)
+
+
+def _ask(address: str, port: int, health: Health) -> Answer:
+    """Ask the app as nginx would: with the public Host header, and saying that the client came by https."""
     connection = http.client.HTTPConnection(address, port, timeout=health.request_timeout)
     headers = {
         "Host": health.host,
@@ -37,7 +63,7 @@ def probe(address: str, port: int, health: Health) -> Answer:
         "Connection": "close",
     }
     try:
-        connection.request("GET", health.path, headers=headers)
+        connection.request(health.method, health.path, headers=headers)
         return Answer(status=connection.getresponse().status)
     except TimeoutError:
         return Answer(error=f"no answer within {health.request_timeout:g} s")
@@ -60,7 +86,9 @@ def crashed(condition: Condition) -> str | None:
 def describe(app: App, last: Answer | None) -> str:
     """What was seen of an app that did not get healthy in time, and where to look."""
     health = app.health
-    where = f"GET {health.path} (Host: {health.host}) on port {app.port}"
+    where = f"{health.method} {health.path} (Host: {health.host}) on port {app.port}"
+    if health.check == "tcp":
+        where = f"a connection to port {app.port}"
     expected = " or ".join(str(status) for status in health.status)
     if last is None:
         return f"{where} was never asked"
@@ -70,6 +98,26 @@ def describe(app: App, last: Answer | None) -> str:
         f"{where} got no answer for {health.timeout:g} s ({last.error}). Does the app listen on that port, "
         f"and on all addresses (0.0.0.0:{app.port}) rather than on the container's own 127.0.0.1?"
     )
+
+
+def unhealthy(app: App, host_port: int | None, state: Condition, last: Answer | None) -> str:
+    """Why the time is up."""
+    if app.health.check == "image":
+        return f"its image's HEALTHCHECK said `{state.health}` for {app.health.timeout:g} s"
+    return describe(app, last) if host_port else f"it is {state.status}, and not running"
+
+
+def healthy_by_image(state: Condition) -> bool:
+    """What the image's own HEALTHCHECK says; `starting` is no.
+
+    Raises:
+        NotHealthyError: there is none, or it has failed as often as the image allows.
+    """
+    if state.status == "running" and not state.health:
+        raise NotHealthyError("`health.check: image` needs an image with a HEALTHCHECK, and this one has none")
+    if state.health == "unhealthy":
+        raise NotHealthyError("its image's HEALTHCHECK failed as often as the image allows")
+    return state.health == "healthy"
 
 
 @dataclass(frozen=True)
@@ -89,7 +137,7 @@ def wait_healthy(
 ) -> None:
     """Wait until the container is fit to take traffic.
 
-    One that has no port has to stay up for `health.grace` seconds; one that has must give `health.successes` good
+    One that is asked by its image's HEALTHCHECK is fit when Docker says so. One that has no port has to stay up for `health.grace` seconds; one that has must give `health.successes` good
     answers in a row within `health.timeout`. A container that ends fails at once.
 
     Raises:
@@ -105,14 +153,17 @@ def wait_healthy(
         if end:
             raise NotHealthyError(end)
         waited = clock.now() - begin
-        if host_port is None:
+        if health.check == "image":
+            if healthy_by_image(state):
+                return
+        elif host_port is None:
             if state.status == "running" and waited >= health.grace:
                 return
         elif state.status == "running":
             last = ask(app.bind, host_port, health)
-            good = good + 1 if last.status in health.status else 0
+            good = good + 1 if last.good(health) else 0
             if good >= health.successes:
                 return
         if clock.now() - begin >= max(health.timeout, health.grace):
-            raise NotHealthyError(describe(app, last) if host_port else f"it is {state.status}, and not running")
+            raise NotHealthyError(unhealthy(app, host_port, state, last))
         clock.sleep(health.interval)

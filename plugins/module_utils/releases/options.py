@@ -11,6 +11,19 @@ from ansible_collections.portside.vps.plugins.module_utils.shape import Spec
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID")
 
 HEALTH: Spec = {
+    "check": {
+        "type": "str",
+        "choices": ["http", "tcp", "image"],
+        "default": "http",
+        "description": "How it is asked: `http` as nginx would ask, `tcp` a connection that is not closed at once, `image` "
+        "the HEALTHCHECK of the image, also for an app without `port`.",
+    },
+    "method": {
+        "type": "str",
+        "choices": ["GET", "HEAD", "POST", "OPTIONS"],
+        "default": "GET",
+        "description": "Method of the HTTP request. A POST has an empty body.",
+    },
     "path": {"type": "str", "default": "/", "description": "Path that answers when the app can take traffic."},
     "host": {
         "type": "str",

@@ -39,6 +39,8 @@ RELEASE_KEYS = (
 class Health:
     """When a container is healthy; times in seconds."""
 
+    check: str = "http"
+    method: str = "GET"
     path: str = "/"
     host: str = "localhost"
     status: tuple[int, ...] = (200,)

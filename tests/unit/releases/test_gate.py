@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -138,3 +139,52 @@ def test_a_port_without_a_listener_is_no_exception() -> None:
     answer = gate.probe("127.0.0.1", 1, Health())
     assert answer.status is None
     assert "refused" in answer.error
+
+
+def test_the_method_can_be_chosen(echo: HTTPServer) -> None:
+    Echo.do_HEAD = Echo.do_GET  # type: ignore[attr-defined]
+    health = Health(method="HEAD", status=(418,))
+    assert gate.probe("127.0.0.1", echo.server_port, health).good(health)
+
+
+def test_tcp_passes_where_the_connection_stays_open(echo: HTTPServer) -> None:
+    health = Health(check="tcp")
+    assert gate.probe("127.0.0.1", echo.server_port, health).good(health)
+    assert not gate.probe("127.0.0.1", 1, health).good(health)
+
+
+def test_tcp_is_not_fooled_by_a_proxy_that_accepts_and_hangs_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            listening.accept()[0].close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        health = Health(check="tcp")
+        answer = gate.probe("127.0.0.1", listening.getsockname()[1], health)
+        thread.join()
+    assert not answer.good(health)
+    assert "closed at once" in answer.error
+
+
+def test_the_healthcheck_of_the_image_decides() -> None:
+    states = [Condition("running", health=word) for word in ("starting", "starting", "healthy")]
+    assert wait([0], states, check="image") == pytest.approx(0.4)
+    assert wait([0], [Condition("running", health="healthy")], None, check="image") == 0
+
+
+@pytest.mark.parametrize(
+    ("health", "message"),
+    [
+        ("unhealthy", "failed as often as the image allows"),
+        ("", "needs an image with a HEALTHCHECK"),
+        ("starting", "HEALTHCHECK said `starting` for 60 s"),
+    ],
+)
+def test_a_healthcheck_that_does_not_pass_is_said(health: str, message: str) -> None:
+    assert message in refused([0], [Condition("running", health=health)], check="image")
+
+
+def test_a_tcp_check_that_fails_names_the_port() -> None:
+    assert "a connection to port 8000 got no answer" in refused([Answer(error="refused")], check="tcp", timeout=1)
