@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Condition
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App, Health
 
-
 # Seconds within which Docker's proxy closes a connection for which nobody listens in the container.
 CLOSES_WITHIN = 0.5
 
@@ -137,8 +136,9 @@ def wait_healthy(
 ) -> None:
     """Wait until the container is fit to take traffic.
 
-    One that is asked by its image's HEALTHCHECK is fit when Docker says so. One that has no port has to stay up for `health.grace` seconds; one that has must give `health.successes` good
-    answers in a row within `health.timeout`. A container that ends fails at once.
+    One that is asked by its image's HEALTHCHECK is fit when Docker says so. One that has no port has to stay up for
+    `health.grace` seconds; one that has must give `health.successes` good answers in a row within `health.timeout`. A
+    container that ends fails at once.
 
     Raises:
         NotHealthyError: it did not pass.

@@ -15,8 +15,8 @@ HEALTH: Spec = {
         "type": "str",
         "choices": ["http", "tcp", "image"],
         "default": "http",
-        "description": "How it is asked: `http` as nginx would ask, `tcp` a connection that is not closed at once, `image` "
-        "the HEALTHCHECK of the image, also for an app without `port`.",
+        "description": "How it is asked: `http` as nginx would ask, `tcp` a connection that is not closed at once, "
+        "`image` the HEALTHCHECK of the image, also for an app without `port`.",
     },
     "method": {
         "type": "str",
