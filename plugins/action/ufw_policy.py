@@ -46,10 +46,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             if refused:
                 return {**result, **self._taken_back(refused, timeout, started, task_vars)}
             result["confirmed_by"] = "a new ssh connection"
-        confirmed = self._execute_module(module_name=CONFIRM, module_args={}, task_vars=task_vars)
+        confirmed = self._execute_module(
+            module_name=CONFIRM, module_args={"change": result.get("change", "")}, task_vars=task_vars
+        )
         if confirmed.get("failed"):
             return {**result, "failed": True, "msg": confirmed.get("msg", "the change could not be confirmed")}
-        result["unconfirmed"] = False
+        result["unconfirmed"] = bool(confirmed.get("superseded"))
+        if result["unconfirmed"]:
+            result["confirmed_by"] = "nobody yet: another run has changed more since, and confirms both or neither"
         return result
 
     def _connect_anew(self, deadline: float) -> str:

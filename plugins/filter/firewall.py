@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.ufw import exposure
@@ -17,22 +17,29 @@ from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import (
 DOCUMENTATION = r"""
 name: firewall_problems
 short_description: what is wrong with a list of firewall rules
-description: All that shows without the host. Whether an interface exists is for M(portside.vps.ufw_policy) to say.
+description:
+  - All that shows without the host, and with O(interfaces) whether those that rules name exist.
+  - Without them that is for M(portside.vps.ufw_policy) to say.
 options:
   _input: {description: The rules as in the role's C(ufw_rules)., type: list, elements: dict, required: true}
   published: {description: Published ports as in C(ufw_docker_allow)., type: list, elements: dict, required: true}
   exempt: {description: Addresses as in C(ufw_ssh_exempt)., type: list, elements: str, required: true}
   timeout: {description: Seconds as in C(ufw_confirm_timeout)., type: int, required: true}
+  interfaces: {description: The host's network interfaces., type: list, elements: str}
 """
 
 
 def firewall_problems(
-    rules: Sequence[Mapping[str, Any]], published: Sequence[Mapping[str, Any]], exempt: Sequence[str], timeout: int
+    rules: Sequence[Mapping[str, Any]],
+    published: Sequence[Mapping[str, Any]],
+    exempt: Sequence[str],
+    timeout: int,
+    interfaces: Collection[str] | None = None,
 ) -> list[str]:
     """One sentence for each thing that is wrong, with the rule's number and text."""
     problems: list[str] = []
     for check in (
-        lambda: declare(rules),
+        lambda: declare(rules, interfaces=interfaces),
         lambda: declare_published(published),
         lambda: declare_addresses(exempt),
         lambda: check_timeout(timeout),

@@ -20,6 +20,12 @@ options:
     type: str
     choices: [confirmed, taken_back]
     default: confirmed
+  change:
+    description:
+      - RV(portside.vps.ufw_policy#module:change), the change that is meant. Empty for whichever waits.
+      - If another run has changed more since, nothing is confirmed; that run has to.
+    type: str
+    default: ''
 attributes:
   check_mode: {support: full, description: Nothing is confirmed.}
   diff_mode: {support: none}
@@ -32,27 +38,37 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+superseded:
+  description: Whether another run has changed more since, so that its confirmation decides about both.
+  type: bool
+  returned: success
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.portside.vps.plugins.module_utils.ufw import host
+from ansible_collections.portside.vps.plugins.module_utils.ufw import change
 
-# What a slow host needs for it, and a little more.
-REVERT_SECONDS = 45
-ARGUMENTS = {"state": {"type": "str", "choices": ["confirmed", "taken_back"], "default": "confirmed"}}
+ARGUMENTS = {
+    "state": {"type": "str", "choices": ["confirmed", "taken_back"], "default": "confirmed"},
+    "change": {"type": "str", "default": ""},
+}
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    if module.params["state"] == "confirmed" and not module.check_mode and not host.confirm():
-        host.wait_until_taken_back(REVERT_SECONDS)
-        module.fail_json(
-            msg="There is no change to confirm: the revert timer has run, and the firewall is the one from before."
-        )
-    if module.params["state"] == "taken_back" and not host.wait_until_taken_back(REVERT_SECONDS):
-        module.fail_json(msg=f"The firewall is not the one from before after {REVERT_SECONDS} s of waiting.")
-    module.exit_json(changed=module.params["state"] == "confirmed" and not module.check_mode)
+    outcome = ""
+    if module.params["state"] == "taken_back":
+        if not change.wait_until_taken_back(change.REVERT_SECONDS):
+            module.fail_json(msg=f"The firewall is not the one from before after {change.REVERT_SECONDS} s of waiting.")
+    elif not module.check_mode:
+        outcome = change.confirm(module.params["change"])
+        if outcome == "gone":
+            change.wait_until_taken_back(change.REVERT_SECONDS)
+            module.fail_json(
+                msg="There is no change to confirm: the revert timer has run, or the host was rebooted, and the"
+                " firewall is the one from before."
+            )
+    module.exit_json(changed=outcome == "kept", superseded=outcome == "superseded")
 
 
 if __name__ == "__main__":

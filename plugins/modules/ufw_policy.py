@@ -15,7 +15,7 @@ description:
   - Before a change, a systemd timer is armed that puts the old firewall back. The action plugin of the same name opens
     a new ssh connection and only then stops the timer, with M(portside.vps.ufw_confirm).
   - With the Docker guard, what arrives from outside reaches no container unless its published port is opened here.
-  - ufw must be installed, except in check mode.
+  - ufw must be installed, except in check mode and with O(packages_follow).
 options:
   rules:
     description: The rules, in the order in which they count.
@@ -67,7 +67,9 @@ options:
     default: []
   docker_guard: {description: Shut Docker's published ports to outsiders., type: bool, default: true}
   docker_interfaces:
-    description: Docker's own bridges. What arrives on them may go anywhere. V(+) at the end stands for anything.
+    description:
+      - Docker's own bridges. What arrives on them may go anywhere. V(+) at the end stands for anything.
+      - V(br-+) stands for the names that Docker gives. A bridge of the host such as C(br-lan) is not meant.
     type: list
     elements: str
     default: [docker0, docker_gwbridge, br-+]
@@ -95,6 +97,12 @@ options:
       - Seconds after which a change is taken back unless it was confirmed. V(0) changes without a net.
     type: int
     default: 60
+  packages_follow:
+    description:
+      - Where ufw is not installed yet, check everything against the host, change nothing and return
+        RV(awaits_packages=true), so that what is to be refused is refused before the package comes.
+    type: bool
+    default: false
 attributes:
   check_mode: {support: full, description: Predicts also where ufw is not installed yet.}
   diff_mode: {support: full, description: Shows the policy as a list of sentences.}
@@ -139,9 +147,21 @@ confirmed_by:
   description: How the controller made sure that it still gets in, after a change.
   type: str
   returned: when something changed
+installed:
+  description: Whether ufw is on the host.
+  type: bool
+  returned: success
+awaits_packages:
+  description: Whether nothing was done because ufw is missing, with O(packages_follow).
+  type: bool
+  returned: success
 unconfirmed:
   description: Whether a change waits for M(portside.vps.ufw_confirm), and the revert timer runs.
   type: bool
+  returned: success
+change:
+  description: The name of the change that waits, for M(portside.vps.ufw_confirm); empty if none does.
+  type: str
   returned: success
 """
 
@@ -150,7 +170,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.portside.vps.plugins.module_utils.ufw import guard, host
+from ansible_collections.portside.vps.plugins.module_utils.ufw import change, guard, host
 from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import (
     RuleError,
     check_timeout,
@@ -206,6 +226,7 @@ ARGUMENTS = {
     "purge": {"type": "bool", "default": True},
     "purge_foreign": {"type": "bool", "default": False},
     "confirm_timeout": {"type": "int", "default": 60},
+    "packages_follow": {"type": "bool", "default": False},
 }
 
 
@@ -222,7 +243,8 @@ def _policy(module: AnsibleModule) -> Policy:
     """The wanted policy, from the parameters and what only the host knows (ports of sshd, the connection)."""
     wanted = module.params
     wrong: list[str] = []
-    rules = _checked(wrong, lambda: declare(wanted["rules"], interfaces=host.interfaces()))
+    interfaces, trusted = host.interfaces(), tuple(wanted["docker_interfaces"])
+    rules = _checked(wrong, lambda: declare(wanted["rules"], interfaces=interfaces))
     published = _checked(wrong, lambda: declare_published(wanted["docker_allow"]))
     exempt = _checked(wrong, lambda: declare_addresses(wanted["ssh_exempt"]))
     _checked(wrong, lambda: check_timeout(wanted["confirm_timeout"]))
@@ -239,7 +261,7 @@ def _policy(module: AnsibleModule) -> Policy:
         ssh_exempt=exempt or (),
         ssh_ports=host.ssh_ports(),
         connection=host.connection(),
-        guard=guard.Guard(tuple(wanted["docker_interfaces"]), tuple(published or ()))
+        guard=guard.Guard(trusted, tuple(published or ()), guard.foreign_bridges(trusted, interfaces))
         if wanted["docker_guard"]
         else None,
         purge=wanted["purge"],
@@ -250,7 +272,8 @@ def _policy(module: AnsibleModule) -> Policy:
 
 def _plan(module: AnsibleModule) -> tuple[Policy, Present, Plan]:
     policy, present = _policy(module), host.present()
-    obstacles = problems(present, policy, host.outside_interfaces())
+    obstacles = [text for text in [host.other_firewall()] if text]
+    obstacles += problems(present, policy, host.outside_interfaces())
     if policy.guard:
         why = host.why_docker_is_unguardable(present.saved["4"])
         obstacles += [f"{why}; or set ufw_docker_guard: false"] if why else []
@@ -262,20 +285,23 @@ def _plan(module: AnsibleModule) -> tuple[Policy, Present, Plan]:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    if not host.installed() and not module.check_mode:
+    installed = host.installed()
+    awaits_packages = not installed and not module.check_mode
+    if awaits_packages and not module.params["packages_follow"]:
         module.fail_json(msg="ufw is not installed; install it first, or leave ufw_manage_packages at true")
+    only_look = module.check_mode or awaits_packages
     try:
-        with contextlib.nullcontext() if module.check_mode else host.ufw_lock():
+        with contextlib.nullcontext() if only_look else host.ufw_lock():
+            if not only_look:
+                change.settle()
             policy, present, wanted = _plan(module)
-            if not module.check_mode:
-                if wanted.changed:
-                    host.apply(wanted, present, module.params["confirm_timeout"])
-                elif wanted.unseen:
-                    host.remember(wanted)
+            waiting = "" if only_look else _bring_about(wanted, present, module.params["confirm_timeout"])
     except RuleError as error:
         module.fail_json(msg="The firewall is as it was. " + ". ".join(error.problems), problems=error.problems)
-    except (EntryError, host.ApplyError) as error:
+    except (EntryError, change.ApplyError) as error:
         module.fail_json(msg=str(error))
+    if awaits_packages:
+        module.exit_json(changed=False, installed=False, awaits_packages=True, unconfirmed=False)
     if wanted.pinned:
         module.warn(
             f"The declared rules would shut out the connection Ansible came by; '{wanted.pinned}' was put before them."
@@ -287,8 +313,20 @@ def main() -> None:
         ssh_ports=sorted(policy.ssh_ports),
         pinned=wanted.pinned,
         restarted=wanted.restart,
-        unconfirmed=host.is_pending() and not module.check_mode,
+        installed=installed,
+        awaits_packages=False,
+        unconfirmed=bool(waiting),
+        change=waiting,
     )
+
+
+def _bring_about(wanted: Plan, present: Present, timeout: int) -> str:
+    """Carry out the plan. Returns the name of the change that waits for its confirmation; empty if none does."""
+    if wanted.changed:
+        change.apply(wanted, present, timeout)
+    elif wanted.unseen:
+        change.remember(wanted)
+    return change.pending_change()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from servers import role, said
+from servers import passed, role, said
 
 from lab import lifecycle
 from lab.identity import Lab
@@ -34,6 +34,14 @@ def what_a_neighbour_can_forge(server):
     return [*container_addresses(server, *NAMES), "127.0.0.1/9997", "127.0.0.1/9994", "::1/9994"]
 
 
+def forwarded(server):
+    """Published ports that Docker forwards to a container of the same address family."""
+    return [
+        *(f"{server.ipv4}/{port}" for port in (9999, 9996, 9991)),
+        *(f"{server.ipv6}/{port}" for port in (9995, 9991)),
+    ]
+
+
 def all_running(server):
     running = server.run(f"docker inspect --format '{{{{.State.Running}}}}' {' '.join(NAMES)}")
     return running.split() == ["true"] * len(NAMES)
@@ -41,6 +49,14 @@ def all_running(server):
 
 def all_open(server, ports):
     return set(server.reach(*server.targets(*ports)).values()) == {"open"}
+
+
+def nothing_leaks(server, *closed):
+    """Neither what is published nor what is forged gets an answer, nor these ports of the host itself."""
+    seen = server.reach(*server.targets(*HIDDEN, *closed))
+    assert set(seen.values()) == {"silent"}, seen
+    forged = server.forge(*what_a_neighbour_can_forge(server))
+    assert set(forged.values()) == {"silent"}, forged
 
 
 def nothing(_server, _lab):
@@ -87,18 +103,95 @@ def a_reboot(server, lab):
     ],
 )
 def test_published_ports_stay_hidden_after(event, servers, lab_vars, wait_until):
-    """Docker came before the firewall on debian12, and after it on debian13."""
+    """Docker came after the firewall."""
 
     def check(server):
         event(server, Lab(lab_vars["lab_name"]))
         wait_until(lambda: all_running(server), "all decoys run")
         wait_until(lambda: all_open(server, OPEN), f"{server.name}: ports {OPEN} answer")
-        seen = server.reach(*server.targets(*HIDDEN, *CLOSED))
-        assert set(seen.values()) == {"silent"}, seen
-        forged = server.forge(*what_a_neighbour_can_forge(server))
-        assert set(forged.values()) == {"silent"}, forged
+        nothing_leaks(server, *CLOSED)
 
     servers.each(check)
+
+
+def test_ufw_disable_opens_the_host_and_no_container(servers):
+    """Whoever turns ufw off to look for a fault doesn't mean every database in a container.
+
+    Where Docker doesn't forward, its docker-proxy is a process of the host, and open like all others.
+    """
+
+    def look(server):
+        try:
+            server.run("ufw disable")
+            assert all_open(server, CLOSED)
+            seen = server.reach(*forwarded(server))
+            assert set(seen.values()) == {"silent"}, seen
+            forged = server.forge(*what_a_neighbour_can_forge(server))
+            assert set(forged.values()) == {"silent"}, forged
+        finally:
+            server.run("ufw --force enable")
+
+    servers.each(look)
+
+
+def test_a_firewall_that_comes_after_docker_hides_what_is_published_already(servers):
+    """And what is wrong is refused before as much as its package is installed."""
+
+    def take_away(server):
+        server.run("dpkg --purge ufw && rm -rf /var/lib/portside/ufw")
+        server.run("iptables -F DOCKER-USER; ip6tables -F DOCKER-USER; ip6tables -t security -F FORWARD")
+        server.run("iptables -P FORWARD ACCEPT; iptables -P INPUT ACCEPT; ip6tables -P INPUT ACCEPT")
+        assert server.reach(f"{server.ipv4}/9999") == {f"{server.ipv4}/9999": "open"}
+
+    servers.each(take_away)
+    output = said(role(ufw_manage_packages=True, ufw_rules=[{"port": 81, "interface": "eth7"}]))
+    assert output.count("rule 1 (port: 81, interface: eth7): interface 'eth7' doesn't exist") >= len(servers)
+    for server in servers:
+        assert server.host.run("ls /usr/sbin/ufw /etc/ufw/user.rules /var/lib/portside/ufw").stdout == ""
+    passed(role(ufw_manage_packages=True), changed=2)
+
+    def check(server):
+        assert all_open(server, OPEN)
+        nothing_leaks(server, *CLOSED)
+
+    servers.each(check)
+
+
+LAN = """
+set -e
+ip link add {bridge} type bridge && ip address add 10.99.{n}.1/24 dev {bridge}
+echo 0 > /proc/sys/net/ipv6/conf/{bridge}/disable_ipv6
+ip address add fd99:{n}::1/64 dev {bridge} nodad && ip link set {bridge} up
+ip netns add {bridge} && ip link add lan{n} type veth peer name inside netns {bridge}
+ip link set lan{n} master {bridge} up
+ip -n {bridge} address add 10.99.{n}.2/24 dev inside && ip -n {bridge} address add fd99:{n}::2/64 dev inside nodad
+ip -n {bridge} link set inside up
+ip -n {bridge} route add default via 10.99.{n}.1 && ip -n {bridge} route add default via fd99:{n}::1
+"""
+# The second begins like Docker's br-d41d8cd98f00, so that the role has to except it by its name.
+BRIDGES = ("br-lan", "br-data")
+
+
+def test_a_bridge_of_the_host_is_not_trusted_for_being_called_like_dockers(servers):
+    def look(server):
+        for number, bridge in enumerate(BRIDGES):
+            host = [f"10.99.{number}.1", f"fd99:{number}::1"]
+            published = [f"{host[0]}/9999", f"{host[1]}/9995"]
+            targets = [*container_addresses(server, "any4", "named4", "named6"), *published]
+            ssh = [f"{address}/22" for address in host]
+            found = json.loads(server.run(f"ip netns exec {bridge} reach {' '.join([*ssh, *targets])}"))
+            assert [found.pop(target) for target in ssh] == ["open", "open"]
+            assert set(found.values()) == {"silent"}, found
+
+    try:
+        for script in [LAN.format(bridge=bridge, n=number) for number, bridge in enumerate(BRIDGES)]:
+            servers.each(lambda server, lan=script: server.run(lan))
+        passed(role(), changed=1)
+        servers.each(look)
+    finally:
+        for bridge in BRIDGES:
+            servers.each(lambda server, name=bridge: server.host.run(f"ip netns delete {name}; ip link delete {name}"))
+    passed(role(), changed=1)
 
 
 def test_without_the_guard_the_same_look_from_outside_finds_the_decoys(servers):
@@ -107,10 +200,7 @@ def test_without_the_guard_the_same_look_from_outside_finds_the_decoys(servers):
     def look(server):
         try:
             server.run("iptables -F DOCKER-USER && ip6tables -F DOCKER-USER && ip6tables -t security -F FORWARD")
-            seen = server.reach(
-                *(f"{server.ipv4}/{port}" for port in (9999, 9996, 9991)),
-                *(f"{server.ipv6}/{port}" for port in (9995, 9991)),
-            )
+            seen = server.reach(*forwarded(server))
             forged = server.forge(*what_a_neighbour_can_forge(server))
         finally:
             server.run("ufw reload")

@@ -9,12 +9,14 @@ import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from servers import SCENARIO, inventories, passed, role, said
 
-from lab import playbook
+from lab import lifecycle, playbook
+from lab.identity import Lab
 
 TIMEOUT = 12
 STATE = "/var/lib/portside/ufw"
@@ -65,12 +67,11 @@ def test_a_rule_set_that_shuts_ssh_out_is_taken_back(servers, lab_vars, shared_c
     passed(role(), changed=0)
 
 
-def test_a_controller_that_dies_leaves_the_old_firewall(servers, wait_until):
+def killed_before_it_confirms(servers, wait_until, **variables):
     """Ansible is killed between the change and its confirmation."""
-    before = servers.each(lambda server: server.firewall())
     argv = [str(Path(sys.executable).with_name("ansible-playbook")), str(SCENARIO / "role.yml")]
     argv += [part for path in inventories() for part in ("-i", str(path))]
-    argv += ["-e", json.dumps({"ufw_rules": [{"port": 9090}], "ufw_confirm_timeout": TIMEOUT})]
+    argv += ["-e", json.dumps({"ufw_rules": [{"port": 9090}], "ufw_manage_packages": False, **variables})]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(argv, cwd=playbook.ROOT, **quiet) as ansible:
         wait_until(
@@ -82,14 +83,65 @@ def test_a_controller_that_dies_leaves_the_old_firewall(servers, wait_until):
         for process in (ansible.pid, *descendants(ansible.pid)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
+    servers.each(
+        lambda server: wait_until(lambda: "9090" in server.run("ufw status"), f"{server.name}: the change is made")
+    )
 
-    def taken_back(server):
-        wait_until(lambda: "9090" in server.run("ufw status"), f"{server.name}: the change is made")
-        # Beside the state lies only a change that waits, or one that is being taken back.
-        wait_until(lambda: server.run(f"ls {STATE}") == "state.json", f"{server.name}: taken back", TIMEOUT + 30)
 
-    servers.each(taken_back)
+def left_behind(server):
+    """Beside the state lies only a change that waits, or one that is being taken back; so does a unit for the boot."""
+    return server.run(f"ls {STATE}; find /etc/systemd/system/ -name 'portside-ufw-*'") != "state.json"
+
+
+def test_a_controller_that_dies_leaves_the_old_firewall(servers, wait_until):
+    before = servers.each(lambda server: server.firewall())
+    killed_before_it_confirms(servers, wait_until, ufw_confirm_timeout=TIMEOUT)
+    servers.each(
+        lambda server: wait_until(
+            lambda: not left_behind(server), f"{server.name}: the change is taken back", TIMEOUT + 30
+        )
+    )
     assert without_times(servers.each(lambda server: server.firewall())) == without_times(before)
+
+
+def test_a_reboot_or_a_power_cut_before_the_confirmation_brings_the_old_firewall_back(servers, lab_vars, wait_until):
+    """With a timer that would run much later. One server is rebooted, the other has its power cut."""
+
+    def files(server):
+        return server.run("cat /etc/default/ufw /etc/ufw/*.conf /etc/ufw/*.rules /var/lib/portside/ufw/state.json")
+
+    before = servers.each(files)
+    killed_before_it_confirms(servers, wait_until, ufw_confirm_timeout=3000)
+    assert servers.each(files) != before
+    lab, cut = Lab(lab_vars["lab_name"]), servers[0]
+    servers.each(lambda server: lifecycle.reboot(lab, server.name, power_cut=server is cut))
+
+    def old_again(server):
+        wait_until(lambda: not left_behind(server), f"{server.name}: nothing waits any more")
+        wait_until(
+            lambda: set(server.reach(*server.targets(22, 80)).values()) == {"open"}, f"{server.name}: ports answer"
+        )
+        assert set(server.reach(*server.targets(9090)).values()) == {"silent"}
+        server.run("systemctl is-active ufw")
+
+    servers.each(old_again)
+    assert servers.each(files) == before
+    passed(role(), changed=0)
+
+
+def test_two_runs_at_once_leave_the_policy_of_one_of_them(servers):
+    ports = (6001, 6002)
+    with ThreadPoolExecutor() as pool:
+        for run in pool.map(lambda port: role(ufw_rules=[{"port": port, "proto": "tcp"}], ufw_docker_allow=[]), ports):
+            passed(run)
+
+    def one_of_them(server):
+        assert not left_behind(server)
+        assert server.rules(4) == server.rules(6)
+        assert server.rules(4) in [["22/tcp ALLOW Anywhere", f"{port}/tcp ALLOW Anywhere"] for port in ports]
+
+    servers.each(one_of_them)
+    passed(role(), changed=1)
 
 
 def test_ssh_on_another_port_is_found_and_opened(servers):

@@ -53,7 +53,7 @@ def test_ufw_itself_would_write_the_same_files(servers):
         {"port": 9100, "interface": "eth0", "proto": "tcp", "from": "2001:db8::/32"},
         {"port": 2222, "proto": "tcp", "action": "limit"},
         {"direction": "routed", "interface": "eth0", "interface_out": "lo", "port": 81, "proto": "udp"},
-        {"from": "192.0.2.66", "action": "deny"},
+        {"from": "192.0.2.66", "action": "deny", "comment": 'Büro "Nord" \u2013 \\ $(id) # 100%'},
     ]
     passed(role(ufw_rules=rules, ufw_docker_allow=[]), changed=1)
 
@@ -101,6 +101,37 @@ def test_a_rule_list_written_by_hand_before_the_role_came_is_taken_over(servers)
         assert set(server.reach(*server.targets(7777)).values()) == {"silent"}
 
 
+def test_a_firewall_without_ipv6_and_with_application_profiles_is_taken_over(servers):
+    """What ufw was told by the names of applications stays as it was, and stays ufw's to delete."""
+
+    def by_hand(server):
+        server.run("ufw --force reset && rm -rf /etc/ufw/*.rules.2* /var/lib/portside")
+        server.run("sed -i s/^IPV6=.*/IPV6=no/ /etc/default/ufw")
+        profile = "[Two Ports]\ntitle=Two\ndescription=Two\nports=7777,7780:7790/tcp|9090/udp\n"
+        server.run(f"printf '{profile}' > /etc/ufw/applications.d/two")
+        server.run("ufw allow OpenSSH && ufw allow 'Two Ports' comment 'two of them'")
+
+    servers.each(by_hand)
+    passed(role(), changed=1)
+    passed(role(), changed=0)
+
+    def check(server):
+        assert server.rules(4)[-2:] == ["OpenSSH ALLOW Anywhere", "Two Ports ALLOW Anywhere"]
+        assert set(server.reach(*server.targets(22, 80)).values()) == {"open"}
+        assert server.reach(f"{server.ipv4}/7777", f"{server.ipv6}/7777") == {
+            f"{server.ipv4}/7777": "open",
+            f"{server.ipv6}/7777": "silent",
+        }
+        server.run("mkdir -p /root/ours && cp /etc/ufw/user*.rules /root/ours")
+        server.run("ufw allow 4444/tcp && ufw delete allow 4444/tcp")
+        server.run("for name in /root/ours/*; do diff $name /etc/ufw/${name##*/}; done")
+        server.run("ufw delete allow 'Two Ports' && rm /etc/ufw/applications.d/two")
+        assert server.rules(4)[-1] == "OpenSSH ALLOW Anywhere"
+
+    servers.each(check)
+    passed(role(ufw_purge_foreign=True), changed=1)
+
+
 def test_check_mode_predicts_what_the_run_then_does_and_touches_nothing(servers):
     wanted = {
         "ufw_rules": MANY[:3],
@@ -116,6 +147,30 @@ def test_check_mode_predicts_what_the_run_then_does_and_touches_nothing(servers)
     passed(done, changed=1)
     diff = re.compile(r"^[-+].*", re.MULTILINE)
     assert sorted(diff.findall(predicted.output)) == sorted(diff.findall(done.output))
+
+
+@pytest.mark.parametrize(
+    ("there", "gone", "message"),
+    [
+        (
+            "printf 'flush ruleset\\n' > /etc/nftables.conf; ln -s /dev/null {wants}/nftables.service",
+            "rm /etc/nftables.conf {wants}/nftables.service",
+            "nftables.service is enabled, and /etc/nftables.conf says `flush ruleset`",
+        ),
+        ("ln -s /dev/null {wants}/firewalld.service", "rm {wants}/firewalld.service", "firewalld is enabled"),
+    ],
+)
+def test_another_firewall_that_would_undo_this_one_is_named(there, gone, message, servers):
+    """Only as far as they show at boot: a link in systemd's folder."""
+    wants = "/etc/systemd/system/multi-user.target.wants"
+    before = servers.each(lambda server: server.firewall())
+    servers.each(lambda server: server.run(there.format(wants=wants)))
+    try:
+        output = said(role())
+    finally:
+        servers.each(lambda server: server.run(gone.format(wants=wants)))
+    assert output.count(message) >= len(servers)
+    assert servers.each(lambda server: server.firewall()) == before
 
 
 def test_the_guard_can_be_taken_out_again(servers):

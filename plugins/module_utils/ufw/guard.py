@@ -15,7 +15,7 @@ puts its own rules in front of ufw's whenever a network is made. So the same dec
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import Published
@@ -26,17 +26,57 @@ DOCKER_CHAIN = "DOCKER-USER"
 SECOND_TABLE = "security"
 BEGIN = "# BEGIN portside docker guard"
 END = "# END portside docker guard"
-DEFAULT_INTERFACES = ("docker0", "docker_gwbridge", "br-+")
+# Docker names the bridge of a network `br-` and twelve hexadecimal digits of the network's id (moby, bridge driver). A
+# host's own bridge may be called br-lan. iptables knows no pattern but a prefix, so DOCKERS stands for one prefix for
+# each first digit, and a bridge of the host that has such a first letter all the same is excepted by its name.
+DOCKERS = "br-+"
+DEFAULT_INTERFACES = ("docker0", "docker_gwbridge", DOCKERS)
+INNER_CHAIN = "ufw-docker-inner"
 
+_DOCKERS_NAME = re.compile(r"br-[0-9a-f]{12}")
 _BLOCK = re.compile(rf"\n*^{BEGIN}.*?^{END}$\n?", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Guard:
-    """Which interfaces are Docker's own (`+` at the end stands for anything), and which published ports are open."""
+    """Which interfaces are Docker's own, which published ports are open, and which bridges only look like Docker's.
+
+    `+` at the end of an interface stands for anything, and `br-+` for the names that Docker gives.
+    """
 
     interfaces: tuple[str, ...] = DEFAULT_INTERFACES
     published: tuple[Published, ...] = ()
+    foreign: tuple[str, ...] = ()
+
+    @property
+    def patterns(self) -> list[str]:
+        """The interfaces in iptables' terms."""
+        return _patterns(self.interfaces)
+
+
+def _patterns(interfaces: Sequence[str]) -> list[str]:
+    first_digits = [f"br-{digit}+" for digit in "0123456789abcdef"]
+    return [each for name in interfaces for each in (first_digits if name == DOCKERS else [name])]
+
+
+def foreign_bridges(interfaces: Sequence[str], present: Iterable[str]) -> tuple[str, ...]:
+    """Interfaces of the host that DOCKERS would match and that have no name of Docker's, unless named in full."""
+    if DOCKERS not in interfaces:
+        return ()
+    dockers = _patterns([DOCKERS])
+    return tuple(
+        name
+        for name in sorted(present)
+        if name not in interfaces and _matching(name, dockers) and not _DOCKERS_NAME.fullmatch(name)
+    )
+
+
+def _matching(name: str, patterns: Sequence[str]) -> str:
+    """The first pattern that matches the name; empty if none does."""
+    for pattern in patterns:
+        if name == pattern or (pattern.endswith("+") and name.startswith(pattern[:-1])):
+            return pattern
+    return ""
 
 
 def render_guard(guard: Guard, family: Family) -> str:
@@ -54,7 +94,6 @@ def render_guard(guard: Guard, family: Family) -> str:
         f"-A {DOCKER_CHAIN} -j RETURN",
         f"{new} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
         f"{new} -m conntrack --ctstate INVALID -j DROP",
-        *(f"{new} -i {interface} -j RETURN" for interface in guard.interfaces),
     ]
     if family == "4":
         # A neighbour can send us packets for 127.0.0.1, and Docker before 28 forwards them to what is published there
@@ -64,7 +103,10 @@ def render_guard(guard: Guard, family: Family) -> str:
         if family in open_port.sources:
             lines += [f"# {open_port.comment}"] if open_port.comment else []
             lines.append(f"{new}{_published(open_port, family)} -j RETURN")
+    for name in guard.foreign:
+        lines += [f"{new} -i {name} -j {forward}", f"{new} -i {name} -j DROP"]
     lines += [
+        *(f"{new} -i {pattern} -j RETURN" for pattern in guard.patterns),
         # ufw's own routed rules (`ufw route allow ...`), for what else this host forwards.
         f"{new} -j {forward}",
         f'{new} -m limit --limit 3/min --limit-burst 10 -j LOG --log-prefix "[UFW DOCKER GUARD] "',
@@ -78,18 +120,22 @@ def render_guard(guard: Guard, family: Family) -> str:
 
 def _second_lock(guard: Guard, family: Family) -> list[str]:
     """The same for packets that `filter` has accepted. What goes to no container is left to ufw's routed rules."""
-    new = f"-A {CHAIN}"
+    new, inner = f"-A {CHAIN}", f"-A {INNER_CHAIN}"
     return [
         f"*{SECOND_TABLE}",
         f":{CHAIN} - [0:0]",
+        f":{INNER_CHAIN} - [0:0]",
         # Loaded again and again on top of itself: without this the jump would stand there once more each time.
         "-F FORWARD",
         f"-A FORWARD -j {CHAIN}",
         f"{new} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
-        *(f"{new} -i {interface} -j RETURN" for interface in guard.interfaces),
         *(f"{new}{_published(port, family)} -j RETURN" for port in guard.published if family in port.sources),
-        f"{new} -m conntrack --ctstate DNAT -j DROP",
-        *(f"{new} -o {interface} -j DROP" for interface in guard.interfaces),
+        *(f"{new} -i {name} -g {INNER_CHAIN}" for name in guard.foreign),
+        *(f"{new} -i {pattern} -j RETURN" for pattern in guard.patterns),
+        f"{new} -j {INNER_CHAIN}",
+        f"{inner} -m conntrack --ctstate DNAT -j DROP",
+        *(f"{inner} -o {name} -j RETURN" for name in guard.foreign),
+        *(f"{inner} -o {pattern} -j DROP" for pattern in guard.patterns),
         "COMMIT",
     ]
 
@@ -107,7 +153,9 @@ def render_removal(family: Family) -> str:
     lines = ["*filter", f":{DOCKER_CHAIN} - [0:0]", f"-A {DOCKER_CHAIN} -j RETURN", f":{CHAIN} - [0:0]", f"-X {CHAIN}"]
     lines.append("COMMIT")
     if family == "6":
-        lines += [f"*{SECOND_TABLE}", "-F FORWARD", f":{CHAIN} - [0:0]", f"-X {CHAIN}", "COMMIT"]
+        chains = (CHAIN, INNER_CHAIN)
+        lines += [f"*{SECOND_TABLE}", "-F FORWARD", *(f":{chain} - [0:0]" for chain in chains)]
+        lines += [*(f"-X {chain}" for chain in chains), "COMMIT"]
     return "\n".join(lines) + "\n"
 
 
@@ -135,9 +183,5 @@ def rival(text: str) -> str:
 
 def trusted_by_mistake(interfaces: Sequence[str], outside: Sequence[str]) -> list[tuple[str, str]]:
     """Interfaces that lead out of the host and that the guard would take for Docker's, each with the pattern."""
-    found = []
-    for name in outside:
-        for pattern in interfaces:
-            if name == pattern or (pattern.endswith("+") and name.startswith(pattern[:-1])):
-                found.append((name, pattern))
-    return found
+    found = [(name, _matching(name, _patterns(interfaces))) for name in outside]
+    return [(name, pattern) for name, pattern in found if pattern]

@@ -1,4 +1,4 @@
-"""The host: reads what a policy is compared with, and applies a plan so that it can be taken back."""
+"""The host: reads what a policy is compared with."""
 
 from __future__ import annotations
 
@@ -6,40 +6,22 @@ import contextlib
 import fcntl
 import os
 import shutil
-import stat
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, run
-from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
-from ansible_collections.portside.vps.plugins.module_utils.ufw import docker, guard, live, ssh
+from ansible_collections.portside.vps.plugins.module_utils.files import read_text
+from ansible_collections.portside.vps.plugins.module_utils.ufw import docker, ssh
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import FAMILIES, Family
-from ansible_collections.portside.vps.plugins.module_utils.ufw.policy import (
-    FILES,
-    Plan,
-    Present,
-    State,
-    loaded_text,
-    parse_state,
-)
+from ansible_collections.portside.vps.plugins.module_utils.ufw.policy import FILES, Present, parse_state
 
 STATE_DIR = Path("/var/lib/portside/ufw")
 STATE_FILE = STATE_DIR / "state.json"
-# Present from the moment before a change until it is confirmed or taken back: the files as they were, and `revert`.
-PENDING = STATE_DIR / "pending"
-# What `revert` renames PENDING to: a rename has one winner, so a change is either confirmed or taken back.
-REVERTING = STATE_DIR / "reverting"
-REVERT_UNIT = "portside-ufw-revert"
 UFW_LOCK = Path("/run/ufw.lock")  # the one that the ufw command takes (ufw/util.py `create_lock`)
 UFW_INIT = "/lib/ufw/ufw-init"
-BOOT_LINK = Path("/etc/systemd/system/multi-user.target.wants/ufw.service")
+SYSTEMD = Path("/etc/systemd/system")
+BOOT_LINK = SYSTEMD / "multi-user.target.wants" / "ufw.service"
 SAVE: Mapping[Family, str] = {"4": "iptables-save", "6": "ip6tables-save"}
-RESTORE: Mapping[Family, str] = {"4": "iptables-restore", "6": "ip6tables-restore"}
-
-
-class ApplyError(Exception):
-    """A change failed and was taken back."""
 
 
 def installed() -> bool:
@@ -152,6 +134,25 @@ def connection() -> ssh.Connection | None:
     return None
 
 
+def other_firewall() -> str:
+    """What would empty ufw's chains at boot, or fill them with its own, and what to do; empty if nothing does.
+
+    nftables.service loads a file that begins with `flush ruleset` in Debian's example, before or after ufw as it comes,
+    and the rules of iptables-nft are part of that ruleset.
+    """
+    if any(path.exists() for path in SYSTEMD.glob("*.wants/nftables.service")):
+        text = read_text(Path("/etc/nftables.conf")) or ""
+        if any(line.split("#")[0].split() == ["flush", "ruleset"] for line in text.replace(";", "\n").splitlines()):
+            return (
+                "nftables.service is enabled, and /etc/nftables.conf says `flush ruleset`: after a reboot that may"
+                " empty ufw's rules. Take that line out (`flush table ...` for your own tables does as well), or"
+                " `systemctl disable nftables`"
+            )
+    if any(path.exists() for path in SYSTEMD.glob("*.wants/firewalld.service")):
+        return "firewalld is enabled, and two programs can't own one firewall; `systemctl disable --now firewalld`"
+    return ""
+
+
 def why_docker_is_unguardable(filter_rules: str) -> str:
     """Empty if the guard works with the Docker engine of this host, or there is none."""
     command_line: list[str] = []
@@ -171,167 +172,3 @@ def ufw_lock() -> Iterator[None]:
     with UFW_LOCK.open("w") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX)
         yield
-
-
-def is_pending() -> bool:
-    """Whether a change waits for its confirmation."""
-    return PENDING.is_dir()
-
-
-def apply(plan: Plan, before: Present, timeout: int) -> None:
-    """Make the host match the plan. The caller holds the lock, since before it looked.
-
-    Args:
-        plan: what to do.
-        before: the host as the plan saw it.
-        timeout: seconds until the change is taken back unless `confirm` is called; 0 for never.
-
-    Raises:
-        ApplyError: a step failed; the old firewall stands again.
-    """
-    _save_for_revert()
-    try:
-        if timeout:
-            _arm(timeout)
-        for name, text in plan.files.items():
-            path = Path(FILES[name])
-            write_atomic(path, text, _mode(path))
-        _load(plan, before)
-        remember(plan)
-        if plan.enable_boot:
-            run(["systemctl", "enable", "ufw.service"])
-    except (CommandError, OSError) as error:
-        taken_back = run(["/bin/sh", str(PENDING / "revert")], expect=())
-        _disarm()
-        outcome = (
-            "the old one stands again" if taken_back.status == 0 else f"taking it back failed too: {taken_back.said}"
-        )
-        raise ApplyError(f"the new firewall could not be loaded, and {outcome}. {error}") from error
-    if not timeout:
-        confirm()
-
-
-def _mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
-
-
-def _load(plan: Plan, before: Present) -> None:
-    if plan.restart:
-        # `ufw reload` and `ufw enable` do the same, but each waits for the lock that is held here.
-        run([UFW_INIT, "force-stop"], expect=(), timeout=120)
-        run([UFW_INIT, "start"], timeout=120)
-        for family in plan.rules:
-            _remove_guard(plan, before, family)
-        return
-    for family in plan.rules:
-        text = ""
-        if f"after{family}" in plan.files:
-            text += guard.guard_of(plan.files[f"after{family}"])
-        if text or f"rules{family}" in plan.files:
-            text += plan.files.get(f"rules{family}") or before.files[f"rules{family}"]
-            # One transaction for each table: no packet meets half a rule set, and none is let in meanwhile.
-            run([RESTORE[family], "-n"], stdin=text)
-        _remove_guard(plan, before, family)
-
-
-def _remove_guard(plan: Plan, before: Present, family: Family) -> None:
-    text = plan.files.get(f"after{family}")
-    if text is not None and not guard.guard_of(text) and f":{guard.CHAIN} " in before.saved.get(family, ""):
-        run([RESTORE[family], "-n"], stdin=guard.render_removal(family))
-
-
-REVERT = f"""#!/bin/sh
-# Puts back the firewall that stood before a change which nobody confirmed. Run by {REVERT_UNIT}.timer.
-cd {STATE_DIR} || exit 1
-mv -T {PENDING.name} {REVERTING.name} || exit 0
-failed=0
-put_back() {{
-    if [ -e "{REVERTING}/$1" ]; then
-        cp -p "{REVERTING}/$1" "$2.revert" && mv "$2.revert" "$2" || failed=1
-    else
-        rm -f "$2"
-    fi
-}}
-{os.linesep.join(f"put_back {name} {path}" for name, path in {**FILES, "state.json": str(STATE_FILE)}.items())}
-[ -e "{REVERTING}/boots" ] || rm -f {BOOT_LINK}
-{UFW_INIT} force-stop
-if grep -qi '^ENABLED=yes' {FILES["conf"]}; then
-    {UFW_INIT} start || failed=1
-fi
-grep -qs '^{guard.BEGIN}' {FILES["after4"]} || iptables-restore -n < {REVERTING}/no-guard4 2>/dev/null
-grep -qs '^{guard.BEGIN}' {FILES["after6"]} || ip6tables-restore -n < {REVERTING}/no-guard6 2>/dev/null
-echo "the firewall that stood before the last change is back: nobody confirmed that change" >&2
-rm -rf {REVERTING}
-exit $failed
-"""
-
-
-def _save_for_revert() -> None:
-    """Keep the files as they are. What an earlier change saved and nobody confirmed is the last good firewall."""
-    if PENDING.is_dir():
-        return
-    STATE_DIR.mkdir(parents=True, exist_ok=True)
-    aside = STATE_DIR / "saving"
-    for leftover in (aside, REVERTING):
-        shutil.rmtree(leftover, ignore_errors=True)
-    aside.mkdir(mode=0o700)
-    for name, path in {**FILES, "state.json": str(STATE_FILE)}.items():
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copy2(path, aside / name)
-    if BOOT_LINK.is_symlink():
-        (aside / "boots").touch()
-    for family in FAMILIES:
-        write_atomic(aside / f"no-guard{family}", guard.render_removal(family))
-    write_atomic(aside / "revert", REVERT, 0o700)
-    aside.rename(PENDING)
-
-
-def _arm(seconds: int) -> None:
-    _disarm()
-    run(
-        [
-            "systemd-run",
-            f"--unit={REVERT_UNIT}",
-            f"--on-active={seconds}s",
-            "--timer-property=AccuracySec=100ms",
-            "--description=Take back an unconfirmed firewall change",
-            "--collect",
-            "/bin/sh",
-            str(PENDING / "revert"),
-        ]
-    )
-
-
-def _disarm() -> None:
-    run(["systemctl", "stop", f"{REVERT_UNIT}.timer"], expect=())
-
-
-def confirm() -> bool:
-    """Keep a change that waits. False if there is none any more: it was taken back."""
-    kept = STATE_DIR / "confirmed"
-    shutil.rmtree(kept, ignore_errors=True)
-    try:
-        PENDING.rename(kept)
-    except FileNotFoundError:
-        return False
-    _disarm()
-    shutil.rmtree(kept, ignore_errors=True)
-    return True
-
-
-def wait_until_taken_back(seconds: float) -> bool:
-    """Wait for a revert that is under way to end. False if it has not within the time, or has not begun."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if not PENDING.exists() and not REVERTING.exists():
-            return True
-        time.sleep(0.2)
-    return False
-
-
-def remember(plan: Plan) -> None:
-    """Write down whose rules are whose, and how the kernel shows what was loaded."""
-    now = present()
-    seen = {family: live.seen(now.saved[family], loaded_text(now.files, family), family) for family in plan.rules}
-    STATE_DIR.mkdir(parents=True, exist_ok=True)
-    write_atomic(STATE_FILE, State(plan.owned, seen).to_json(), 0o600)

@@ -8,7 +8,12 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import CHAIN_PREFIX, Family
-from ansible_collections.portside.vps.plugins.module_utils.ufw.guard import CHAIN, DOCKER_CHAIN, SECOND_TABLE
+from ansible_collections.portside.vps.plugins.module_utils.ufw.guard import (
+    CHAIN,
+    DOCKER_CHAIN,
+    INNER_CHAIN,
+    SECOND_TABLE,
+)
 
 
 def _table(saved: str, name: str) -> list[str]:
@@ -69,7 +74,7 @@ def differs(saved: str, files: str, family: Family, known: Seen | None) -> bool:
 
 
 def _counted(rules: str, family: Family) -> Counter[str]:
-    chains = rf"^-A ({CHAIN_PREFIX[family]}-user-(?:input|output|forward)|{CHAIN}) "
+    chains = rf"^-A ({CHAIN_PREFIX[family]}-user-(?:input|output|forward)|{CHAIN}|{INNER_CHAIN}) "
     return Counter(re.findall(chains, rules, re.MULTILINE))
 
 
@@ -87,7 +92,9 @@ def fingerprint(saved: str, family: Family) -> str:
         r"|:(?:INPUT|OUTPUT) "
     )
     lines = [re.sub(r" \[\d+:\d+\]$", "", line) for line in _table(saved, "filter") if ours.match(line)]
-    lines += [line for line in _table(saved, SECOND_TABLE) if CHAIN in line and line.startswith("-A ")]
+    lines += [
+        line for line in _table(saved, SECOND_TABLE) if re.match(rf"-A (?:FORWARD -j )?({CHAIN}|{INNER_CHAIN})\b", line)
+    ]
     # The order of chains is nobody's promise, that of rules in a chain is.
     lines.sort(key=lambda line: line.split()[:2])
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -158,7 +158,8 @@ def problems(present: Present, policy: Policy, outside: Sequence[str]) -> list[s
             f"the table {docker_guard.SECOND_TABLE} of IPv6 has rules of somebody else in FORWARD ({strangers[0]}),"
             " which the Docker guard would have to flush; remove them, or set ufw_docker_guard: false"
         )
-    for name, pattern in docker_guard.trusted_by_mistake(policy.guard.interfaces, outside):
+    ways_out = [name for name in outside if name not in policy.guard.foreign]
+    for name, pattern in docker_guard.trusted_by_mistake(policy.guard.interfaces, ways_out):
         found.append(
             f"the way to the internet leaves by {name}, which the Docker guard would take for one of Docker's bridges"
             f" ('{pattern}' in ufw_docker_interfaces); list Docker's own bridges there instead"

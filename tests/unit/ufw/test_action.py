@@ -28,7 +28,7 @@ def action(monkeypatch):
     plugin = ufw_policy.ActionModule.__new__(ufw_policy.ActionModule)
     clock = Clock()
     plugin.calls, plugin.opened, plugin.clock = [], [], clock
-    plugin.answers = {POLICY: {"changed": True, "unconfirmed": True}, CONFIRM: {"changed": True}}
+    plugin.answers = {POLICY: {"changed": True, "unconfirmed": True, "change": "c1"}, CONFIRM: {"changed": True}}
     plugin.connections = [(0, "")]
     plugin._task = SimpleNamespace(args={"confirm_timeout": 30})
     plugin._play_context = None
@@ -77,7 +77,7 @@ def test_a_change_is_confirmed_after_a_new_connection(action):
     result = action.run()
     assert result["confirmed_by"] == "a new ssh connection"
     assert not result["unconfirmed"]
-    assert action.calls == [(POLICY,), (CONFIRM,)]
+    assert action.calls == [(POLICY,), (CONFIRM, "c1")]
     [options] = action.opened
     assert options["ssh_args"].startswith("-o ControlMaster=no -o ControlPath=none ")
     assert options["ssh_args"].endswith("-C -o ControlPersist=60s")
@@ -116,7 +116,7 @@ def test_another_connection_than_ssh_is_confirmed_over_itself_and_said_so(action
     action._connection.ansible_name = "ansible.builtin.local"
     result = action.run()
     assert result["confirmed_by"] == "the same connection (ansible.builtin.local); no new one was tried"
-    assert action.calls == [(POLICY,), (CONFIRM,)]
+    assert action.calls == [(POLICY,), (CONFIRM, "c1")]
 
 
 def test_a_confirmation_that_comes_too_late_fails(action):
@@ -124,3 +124,11 @@ def test_a_confirmation_that_comes_too_late_fails(action):
     result = action.run()
     assert result["failed"]
     assert result["msg"] == "the revert timer has run"
+
+
+def test_a_change_that_another_run_has_gone_on_from_is_left_to_that_run(action):
+    action.answers[CONFIRM] = {"changed": False, "superseded": True}
+    result = action.run()
+    assert not result.get("failed")
+    assert result["unconfirmed"]
+    assert "another run has changed more since" in result["confirmed_by"]

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import declare_published
 from ansible_collections.portside.vps.plugins.module_utils.ufw.guard import (
+    DEFAULT_INTERFACES,
     Guard,
+    foreign_bridges,
     guard_of,
     render_guard,
     rival,
@@ -24,12 +26,12 @@ def decisions(block):
 
 
 def test_the_guard_decides_by_interface_and_drops_the_rest():
-    assert decisions(render_guard(Guard(("docker0", "br-+")), "4")) == [
+    assert decisions(render_guard(Guard(("docker0", "apps+")), "4")) == [
         "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
         "-m conntrack --ctstate INVALID -j DROP",
-        "-i docker0 -j RETURN",
-        "-i br-+ -j RETURN",
         "-m conntrack --ctorigdst 127.0.0.0/8 -j DROP",
+        "-i docker0 -j RETURN",
+        "-i apps+ -j RETURN",
         "-j ufw-user-forward",
         '-m limit --limit 3/min --limit-burst 10 -j LOG --log-prefix "[UFW DOCKER GUARD] "',
         "-j DROP",
@@ -65,7 +67,7 @@ def test_ipv6_has_a_second_lock_behind_docker():
     block = render_guard(Guard(("docker0",)), "6")
     assert "*security\n" in block
     assert "-F FORWARD\n-A FORWARD -j ufw-docker-guard\n" in block
-    assert "-A ufw-docker-guard -o docker0 -j DROP\n" in block
+    assert "-A ufw-docker-inner -o docker0 -j DROP\n" in block
     assert "security" not in render_guard(Guard(), "4")
 
 
@@ -91,9 +93,51 @@ def test_another_filler_of_docker_user_is_found():
     ("outside", "expected"),
     [
         (["eth0"], []),
-        (["br-lan"], [("br-lan", "br-+")]),
+        (["br-lan"], []),
+        (["br-data"], [("br-data", "br-d+")]),
         (["eth0", "docker0"], [("docker0", "docker0")]),
     ],
 )
 def test_a_way_out_that_looks_like_dockers_is_found(outside, expected):
     assert trusted_by_mistake(("docker0", "docker_gwbridge", "br-+"), outside) == expected
+
+
+def trusted(guard, name):
+    """Whether the guard lets in what arrives on this interface: what its first rule about it says."""
+    for rule in decisions(render_guard(guard, "4")):
+        words = rule.split()
+        if words[0] == "-i" and words[-1] in ("RETURN", "DROP"):
+            prefix, plus, _ = words[1].partition("+")
+            if name.startswith(prefix) if plus else name == prefix:
+                return words[-1] == "RETURN"
+    return False
+
+
+@pytest.mark.parametrize(
+    ("name", "interfaces", "expected"),
+    [
+        ("docker0", DEFAULT_INTERFACES, True),
+        ("br-6181c3ce806e", DEFAULT_INTERFACES, True),
+        ("br-f46352d1bfca", DEFAULT_INTERFACES, True),
+        # Bridges of the host.
+        ("br0", DEFAULT_INTERFACES, False),
+        ("br-lan", DEFAULT_INTERFACES, False),
+        ("br-data", DEFAULT_INTERFACES, False),
+        ("br-ex", DEFAULT_INTERFACES, False),
+        ("eth0", DEFAULT_INTERFACES, False),
+        # One of Docker's that the user named.
+        ("br-apps", (*DEFAULT_INTERFACES, "br-apps"), True),
+        ("br-apps", ("docker0", "br-apps"), True),
+    ],
+)
+def test_only_bridges_of_docker_are_trusted(name, interfaces, expected):
+    guard = Guard(interfaces, foreign=foreign_bridges(interfaces, [name, "lo", "eth0"]))
+    assert trusted(guard, name) is expected
+    assert (f"-i {name} -j RETURN" in render_guard(guard, "6")) is (expected and name in interfaces)
+
+
+def test_a_bridge_of_the_host_is_an_outsider_to_the_second_lock_too():
+    block = render_guard(Guard(foreign=("br-data",)), "6")
+    lock = block[block.index("*security") :]
+    assert lock.index("-i br-data -g ufw-docker-inner") < lock.index("-i br-d+ -j RETURN")
+    assert lock.index("-o br-data -j RETURN") < lock.index("-o br-d+ -j DROP")

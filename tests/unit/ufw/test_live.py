@@ -62,7 +62,7 @@ def test_what_the_second_lock_would_flush_is_found():
         ("4", "-A INPUT -j ufw-before-input\n", "", False),
         ("4", "-A FORWARD -j DOCKER-USER\n", "", True),
         ("4", "-A DOCKER-USER -j RETURN\n", "", True),
-        ("6", "-A ufw-docker-guard -o docker0 -j DROP\n", "", False),
+        ("6", "-A ufw-docker-inner -o docker0 -j DROP\n", "", False),
         ("6", "-A FORWARD -j ufw-docker-guard\n", "", False),
     ],
 )

@@ -250,8 +250,9 @@ def test_the_fate_of_a_connection(rules, default, expected):
         ({"after6": "*filter\n:DOCKER-USER - [0:0]\n"}, POLICY, [], "/etc/ufw/after6.rules, line 2: :DOCKER-USER"),
         ({"defaults": "MANAGE_BUILTINS=yes\n"}, POLICY, [], "MANAGE_BUILTINS=yes in /etc/default/ufw"),
         ({}, replace(POLICY, routed="allow"), [], "ufw_default_routed: allow undoes the Docker guard"),
-        ({}, POLICY, ["br-wan"], "leaves by br-wan"),
-        ({}, replace(POLICY, routed="allow", guard=None), ["br-wan"], None),
+        ({}, POLICY, ["br-a"], "leaves by br-a"),
+        ({}, replace(POLICY, guard=Guard(foreign=("br-a",))), ["br-a"], None),
+        ({}, replace(POLICY, routed="allow", guard=None), ["br-a"], None),
     ],
 )
 def test_what_stands_against_the_guard_is_named(files, policy, outside, message):
