@@ -272,8 +272,7 @@ def _policy(module: AnsibleModule) -> Policy:
 
 def _plan(module: AnsibleModule) -> tuple[Policy, Present, Plan]:
     policy, present = _policy(module), host.present()
-    obstacles = [text for text in [host.other_firewall()] if text]
-    obstacles += problems(present, policy, host.outside_interfaces())
+    obstacles = host.other_firewalls() + problems(present, policy, host.outside_interfaces())
     if policy.guard:
         why = host.why_docker_is_unguardable(present.saved["4"])
         obstacles += [f"{why}; or set ufw_docker_guard: false"] if why else []

@@ -134,23 +134,26 @@ def connection() -> ssh.Connection | None:
     return None
 
 
-def other_firewall() -> str:
-    """What would empty ufw's chains at boot, or fill them with its own, and what to do; empty if nothing does.
+def other_firewalls() -> list[str]:
+    """What would empty ufw's chains at boot, or fill them with its own, and what to do.
 
     nftables.service loads a file that begins with `flush ruleset` in Debian's example, before or after ufw as it comes,
     and the rules of iptables-nft are part of that ruleset.
     """
+    found = []
     if any(path.exists() for path in SYSTEMD.glob("*.wants/nftables.service")):
         text = read_text(Path("/etc/nftables.conf")) or ""
         if any(line.split("#")[0].split() == ["flush", "ruleset"] for line in text.replace(";", "\n").splitlines()):
-            return (
+            found.append(
                 "nftables.service is enabled, and /etc/nftables.conf says `flush ruleset`: after a reboot that may"
                 " empty ufw's rules. Take that line out (`flush table ...` for your own tables does as well), or"
                 " `systemctl disable nftables`"
             )
     if any(path.exists() for path in SYSTEMD.glob("*.wants/firewalld.service")):
-        return "firewalld is enabled, and two programs can't own one firewall; `systemctl disable --now firewalld`"
-    return ""
+        found.append(
+            "firewalld is enabled, and two programs can't own one firewall; `systemctl disable --now firewalld`"
+        )
+    return found
 
 
 def why_docker_is_unguardable(filter_rules: str) -> str:
