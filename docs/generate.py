@@ -1,4 +1,5 @@
-"""Writes the tables of options into the roles' READMEs and docs/variables.md, from the argument specs.
+"""Writes the tables of options into the roles' READMEs and docs/variables.md, from the argument specs, and the part of
+app_release's documentation that says what an app may be.
 
 Run by `make docs`. With --check nothing is written; the exit status says whether a file is out of date.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -56,13 +58,43 @@ def table(spec: Options) -> str:
     return "\n".join(["| Variable | Type | Default | Meaning |", "|---|---|---|---|", *rows(spec)])
 
 
-def replaced(text: str, marker: str, body: str, where: Path) -> str:
+def suboptions(spec: Options, indent: int) -> Iterator[str]:
+    """The lines of a module's documentation for options in the form of `shape.Spec`.
+
+    Args:
+        spec: the options.
+        indent: spaces before each of them.
+    """
+    space = " " * indent
+    for name, field in spec.items():
+        yield f"{space}{name}:"
+        yield f"{space}  description: >-"
+        yield textwrap.indent(textwrap.fill(field["description"], 116 - indent), f"{space}    ")
+        kind = {"type": "raw"} if field.get("words") else {k: field[k] for k in ("type", "elements") if k in field}
+        shown = {**kind, **{k: field[k] for k in ("required", "choices", "default") if k in field}}
+        if "options" in field:
+            shown.pop("default", None)
+        # JSON is YAML, and leaves no doubt what is text.
+        yield from (f"{space}  {key}: {value if key in kind else json.dumps(value)}" for key, value in shown.items())
+        if "options" in field:
+            yield f"{space}  suboptions:"
+            yield from suboptions(field["options"], indent + 4)
+
+
+def replaced(text: str, marker: str, body: str, where: Path, comment: str = "<!-- {} -->") -> str:
     """The text with everything between the marker's two comments replaced.
+
+    Args:
+        text: of the file.
+        marker: what the comments name.
+        body: what shall stand between them.
+        where: the file, for the message.
+        comment: the form of a comment there.
 
     Raises:
         SystemExit: the file lacks the comments.
     """
-    begin, end = f"<!-- {marker}: begin -->", f"<!-- {marker}: end -->"
+    begin, end = comment.format(f"{marker}: begin"), comment.format(f"{marker}: end")
     head, found, rest = text.partition(begin)
     _, closed, tail = rest.partition(end)
     if not (found and closed):
@@ -78,6 +110,11 @@ def documents() -> Iterator[tuple[Path, str]]:
         if role == "docker_app":
             text = replaced(text, "apps", table(options.APP), path)
         yield path, text
+    path = ROOT / "plugins" / "modules" / "app_release.py"
+    text = path.read_text(encoding="utf-8")
+    for marker, spec in (("apps", options.APP), ("registries", options.REGISTRY)):
+        text = replaced(text, marker, "\n".join(suboptions(spec, 6)), path, "      # {}")
+    yield path, text
     path = ROOT / "docs" / "variables.md"
     text = replaced(path.read_text(encoding="utf-8"), "settings", table(app_spec.SETTINGS), path)
     yield path, replaced(text, "apps", table(app_spec.APP), path)

@@ -49,7 +49,9 @@ def docker_app_problems(
     found: list[str] = []
     names: set[str] | None = None
     try:
-        names = {app["name"] for app in validate.apps(apps)}
+        listed = validate.apps(apps)
+        names = {app["name"] for app in listed}
+        found += validate.order_problems(listed)
     except InvalidInputError as error:
         found += str(error).splitlines()
     for check in (lambda: validate.registries(registries), lambda: validate.port_range(port_range)):

@@ -23,6 +23,7 @@ options:
     elements: dict
     required: true
     suboptions:
+      # apps: begin
       name:
         description: >-
           Names the app's containers and its state: a-z, 0-9 and inner hyphens, at most 40 characters.
@@ -36,17 +37,30 @@ options:
         description: >-
           `absent` removes the app's containers and what is remembered of it. Named volumes stay.
         type: str
-        choices: [present, absent]
-        default: present
+        choices: ["present", "absent"]
+        default: "present"
       port:
         description: >-
           Port on which the app listens inside its container. Leave it out for a worker.
         type: int
+      expose:
+        description: >-
+          Who reaches `port`. `public`: nginx, through a loopback port. `private`: the apps on the same `networks`, by
+          the app's name, and nobody else; its old release stops before the new one starts.
+        type: str
+        choices: ["public", "private"]
+        default: "public"
+      depends_on:
+        description: >-
+          Apps of the list that have to run before this one is released.
+        type: list
+        elements: str
+        default: []
       bind:
         description: >-
           Loopback address that the container is published on.
         type: str
-        default: 127.0.0.1
+        default: "127.0.0.1"
       host_ports:
         description: >-
           Two ports on `bind` that the app's releases use in turn, in place of allocated ones. One port means that the
@@ -76,12 +90,12 @@ options:
             description: >-
               Path that answers when the app can take traffic.
             type: str
-            default: /
+            default: "/"
           host:
             description: >-
               Host header of the probe. Frameworks refuse names they don't know: give the public one.
             type: str
-            default: localhost
+            default: "localhost"
           status:
             description: >-
               Statuses that count as healthy. A redirect is not one of them unless it is listed.
@@ -120,7 +134,7 @@ options:
         default: {}
       secrets:
         description: >-
-          Environment too, but kept in a 0600 file of its own and out of every log and diff.
+          Like `env`, but kept in a 0600 file and out of every log and diff; see `secrets_as`.
         type: dict
         default: {}
       volumes:
@@ -138,8 +152,8 @@ options:
         description: >-
           Docker's restart policy for the live release.
         type: str
-        choices: [unless-stopped, always, on-failure, "no"]
-        default: unless-stopped
+        choices: ["unless-stopped", "always", "on-failure", "no"]
+        default: "unless-stopped"
       init:
         description: >-
           Run a small init as process 1. `false` is for images with an init of their own, s6 for one.
@@ -150,7 +164,7 @@ options:
           Capabilities the container has; all others are dropped. An empty list leaves none.
         type: list
         elements: str
-        default: [CHOWN, DAC_OVERRIDE, FOWNER, KILL, NET_BIND_SERVICE, SETGID, SETUID]
+        default: ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
       log:
         description: >-
           Where the container's output goes.
@@ -160,17 +174,97 @@ options:
             description: >-
               Docker's log driver for the container.
             type: str
-            default: local
+            default: "local"
           max_size:
             description: >-
               Size at which a log file is rotated; for the drivers `local` and `json-file`.
             type: str
-            default: 10m
+            default: "10m"
           max_file:
             description: >-
               Number of log files kept; for the drivers `local` and `json-file`.
             type: int
             default: 5
+          options:
+            description: >-
+              Further options of the driver, as Docker's manual has them.
+            type: dict
+            default: {}
+      secrets_as:
+        description: >-
+          How `secrets` reach the container. `env`: in its environment. `files`: each is the file `/run/secrets/<NAME>`,
+          and in no environment, so that not even `docker inspect` shows it.
+        type: str
+        choices: ["env", "files"]
+        default: "env"
+      networks:
+        description: >-
+          Networks that the app shares with every app that names them too; they reach each other by the name of the app.
+          Without one it has a network of its own, on which nobody else is.
+        type: list
+        elements: str
+        default: []
+      extra_hosts:
+        description: >-
+          Names for the container's /etc/hosts, each with an address, or `host-gateway` for the server.
+        type: dict
+        default: {}
+      tmpfs:
+        description: >-
+          Directories in memory: `/path`, or `/path:options` such as `/tmp:size=64m,mode=1777`.
+        type: list
+        elements: str
+        default: []
+      user:
+        description: >-
+          User to run as: `uid`, `uid:gid`, or a name that the image knows. Left out, the image's own.
+        type: str
+        default: ""
+      workdir:
+        description: >-
+          Directory that the command starts in; the image's own where left out.
+        type: str
+        default: ""
+      memory:
+        description: >-
+          Most memory the container may use, with a unit: `512m`, `2g`. No limit where left out.
+        type: str
+        default: ""
+      cpus:
+        description: >-
+          Most processor time the container may use, in cores: `0.5`, `2`. `0` is no limit.
+        type: float
+        default: 0
+      pids:
+        description: >-
+          Most processes and threads the container may have. `0` is no limit.
+        type: int
+        default: 4096
+      shm_size:
+        description: >-
+          Size of /dev/shm, with a unit; Docker's 64m where left out, which is little for PostgreSQL.
+        type: str
+        default: ""
+      ulimits:
+        description: >-
+          Limits of setrlimit(2): a number, or `"soft:hard"`, by name.
+        type: dict
+        default: {}
+      labels:
+        description: >-
+          Docker labels. Those that begin with `portside.` are taken.
+        type: dict
+        default: {}
+      read_only:
+        description: >-
+          The image's file system can't be written; volumes and `tmpfs` can.
+        type: bool
+        default: false
+      stop_signal:
+        description: >-
+          Signal that asks the container to stop; the image's own, or SIGTERM, where left out.
+        type: str
+        default: ""
       stop_timeout:
         description: >-
           Seconds between SIGTERM and SIGKILL when a release is stopped.
@@ -192,6 +286,7 @@ options:
           which one belongs to the release that is to serve.
         type: str
         default: ""
+      # apps: end
   only:
     description: Names of the apps to work on; the others of the list are left as they are. Empty means all.
     type: list
@@ -225,6 +320,7 @@ options:
     elements: dict
     default: []
     suboptions:
+      # registries: begin
       registry:
         description: >-
           Host of the registry as it stands in image references, `ghcr.io` for instance.
@@ -240,6 +336,7 @@ options:
           Password or token.
         type: str
         required: true
+      # registries: end
   retry:
     description: Names of apps for which a release that was rejected before is tried again.
     type: list

@@ -27,6 +27,7 @@ class Container:
     image_id: str
     status: str
     host_ports: tuple[int, ...] = ()
+    networks: tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -73,6 +74,18 @@ class Engine(Protocol):
 
     def create(self, name: str, config: Mapping[str, Any]) -> str:
         """Make a container from the body of the Engine API's create call; returns its ID."""
+
+    def ensure_network(self, name: str) -> None:
+        """Make a network unless there is one of that name."""
+
+    def connect(self, container: str, network: str, alias: str) -> None:
+        """Put a container on one more network, where it is known by this name too."""
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network. One that is gone, or that something else is on, is left alone."""
+
+    def address(self, container: str) -> str:
+        """The address of a running container at which the host reaches it."""
 
     def start(self, container: str) -> None:
         """Start a container, or let a paused one go on."""

@@ -17,6 +17,7 @@ from ansible_collections.portside.vps.plugins.module_utils.engine.base import (
     EngineUnavailableError,
     Image,
 )
+from ansible_collections.portside.vps.plugins.module_utils.releases import networks
 
 try:
     import docker
@@ -83,6 +84,7 @@ def container(listed: Mapping[str, Any]) -> Container:
         image_id=listed.get("ImageID", ""),
         status=listed.get("State", ""),
         host_ports=tuple(sorted(ports)),
+        networks=tuple(sorted((listed.get("NetworkSettings") or {}).get("Networks") or ())),
     )
 
 
@@ -178,6 +180,43 @@ class DockerEngine:
         """Make a container; one of the same name that a killed run left behind has to be removed before."""
         with _calls(f"create container {name}"):
             return str(self._client.create_container_from_config(dict(config), name=name)["Id"])
+
+    def ensure_network(self, name: str) -> None:
+        """Make a network unless there is one of that name."""
+        with _calls(f"make network {name}"):
+            if any(network["Name"] == name for network in self._client.networks(names=[name])):
+                return
+            bridge = self._client.inspect_network("bridge").get("Options") or {}
+            try:
+                self._client.create_network(name, check_duplicate=True, **networks.body(bridge))
+            except docker.errors.APIError as error:
+                if "address pool" in str(error.explanation):
+                    raise EngineError(
+                        f"Docker has no addresses left for network {name}: give it more, smaller ranges in the daemon "
+                        "option `default-address-pools`"
+                    ) from error
+                raise
+
+    def connect(self, container: str, network: str, alias: str) -> None:
+        """Put a container on one more network, where it is known by this name too."""
+        with _calls(f"connect the container to network {network}"):
+            self._client.connect_container_to_network(container, network, aliases=[alias])
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network. One that is gone, or that something else is on, is left alone."""
+        with _calls(f"remove network {name}"):
+            try:
+                self._client.remove_network(name)
+            except docker.errors.APIError as error:
+                # Docker answers 403 where a container is on it.
+                if error.status_code not in {403, 404, 409}:
+                    raise
+
+    def address(self, container: str) -> str:
+        """The address of a running container at which the host reaches it; empty where it has none (yet)."""
+        with _calls("inspect the container"):
+            found = self._client.inspect_container(container)["NetworkSettings"]["Networks"]
+        return next((str(endpoint["IPAddress"]) for endpoint in found.values() if endpoint.get("IPAddress")), "")
 
     def start(self, container: str) -> None:
         """Start a container, or let a paused one go on."""

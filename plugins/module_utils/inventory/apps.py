@@ -70,7 +70,13 @@ def _problems(app: App) -> list[str]:
     found: list[str | None] = [_domain_problem(domain) for domain in app["domains"]]
     if app["image"] is not None:
         found.append(_tag_problem(app["image"]))
-    if app["port"] is None:
+    if app["expose"] == "private":
+        found += [
+            f"`{key}` needs `expose: public`: a private app is reached by other apps alone, by its name"
+            for key in ("domains", "webhooks", "local_port")
+            if app[key]
+        ]
+    elif app["port"] is None:
         needs_port = [key for key in ("domains", "webhooks", "local_port") if app[key]]
         found += [f"`{key}` needs `port`, the one the app listens on inside its container" for key in needs_port]
     elif not app["domains"] and app["webhooks"]:
@@ -110,7 +116,7 @@ def _lost_locations(apps: list[App]) -> list[str]:
 def _clashes(apps: list[App]) -> list[str]:
     """What two apps may not share."""
     present = [app for app in apps if app["state"] == "present"]
-    found = validate.clashes(apps)
+    found = validate.clashes(apps) + validate.order_problems(apps)
     for domain in twice(domain.lower() for app in present for domain in app["domains"]):
         owners = ", ".join(app["name"] for app in present if domain in (d.lower() for d in app["domains"]))
         found.append(f"domain `{domain}` is declared more than once ({owners}): a name leads to one app")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from collections.abc import Iterable
 
+from ansible_collections.portside.vps.plugins.module_utils.releases import container_body
 from ansible_collections.portside.vps.plugins.module_utils.shape import Item, text, twice
 
 VOLUME = re.compile(
@@ -19,6 +20,8 @@ ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 CAPABILITY = re.compile(r"(CAP_)?[A-Z]+(_[A-Z]+)*")
 # A value this short occurs everywhere, and everywhere it occurs Ansible would mask it.
 SHORTEST_SECRET = 6
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
+LEAST_MEMORY = 6 << 20
 
 
 def problems(app: Item) -> list[str]:
@@ -27,7 +30,7 @@ def problems(app: Item) -> list[str]:
     Args:
         app: the app as `shape` left it.
     """
-    found = [*_environment(app), *_volumes(app["volumes"])]
+    found = [*_environment(app), *_mounts(app), *_limits(app), *_names(app), *_texts(app)]
     found += [
         f"`cap_add` item `{name}` is not a capability such as `NET_BIND_SERVICE` (capabilities(7))"
         for name in app["cap_add"]
@@ -40,10 +43,10 @@ def problems(app: Item) -> list[str]:
     return found
 
 
-def _volumes(volumes: Iterable[str]) -> list[str]:
+def _mounts(app: Item) -> list[str]:
     found = []
-    targets: list[str] = []
-    for volume in volumes:
+    targets: list[str] = [container_body.SECRETS] if app["secrets_as"] == "files" else []
+    for volume in app["volumes"]:
         parts = VOLUME.fullmatch(volume)
         if parts is None or parts["target"].rstrip("/") == "":
             found.append(
@@ -58,7 +61,75 @@ def _volumes(volumes: Iterable[str]) -> list[str]:
                 f"`volumes` item `{volume}`: unknown flag `{', '.join(sorted(unknown))}`: "
                 f"allowed are {', '.join(sorted(VOLUME_FLAGS))}"
             )
-    return [*found, *(f"`volumes`: {target} is mounted more than once" for target in twice(targets))]
+    for mount in app["tmpfs"]:
+        path, _, options = mount.partition(":")
+        if not re.fullmatch(r"/[^\s,:]*[^\s,:/]", path) or not re.fullmatch(r"[\w=,%-]*", options):
+            found.append(f"`tmpfs` item `{mount}`: write `/path`, or `/path:size=64m,mode=1777`")
+        targets.append(path.rstrip("/"))
+    return [*found, *(f"`volumes` and `tmpfs`: {target} is mounted more than once" for target in twice(targets))]
+
+
+def _limits(app: Item) -> list[str]:
+    found = []
+    for key in ("memory", "shm_size"):
+        if app[key] and not re.fullmatch(r"[1-9][0-9]*[bkmg]", app[key], re.IGNORECASE):
+            found.append(f"`{key}: {app[key]}` is not a size with its unit such as `512m` or `2g`")
+    # The daemon's own limit: daemon/daemon_unix.go, linuxMinMemory.
+    if app["memory"] and not found and container_body.size(app["memory"]) < LEAST_MEMORY:
+        found.append(f"`memory: {app['memory']}` is too little: Docker wants 6m at least")
+    if not 0 <= app["cpus"] <= 1024:
+        found.append(f"`cpus: {app['cpus']:g}` is out of range: a number of cores such as `0.5`, or 0 for no limit")
+    if app["pids"] < 0:
+        found.append(f"`pids: {app['pids']}` is out of range: 1 or more, or 0 for no limit")
+    for name, value in app["ulimits"].items():
+        if not re.fullmatch(r"[a-z]+", name) or not re.fullmatch(r"(-1|[0-9]+)(:(-1|[0-9]+))?", str(value)):
+            found.append(f'`ulimits`: `{name}: {value}`: write `{{nofile: 65536}}`, or `{{nofile: "1024:65536"}}`')
+    if app["stop_signal"] and not re.fullmatch(r"SIG[A-Z0-9+-]+|[1-9][0-9]?", app["stop_signal"]):
+        found.append(f"`stop_signal: {app['stop_signal']}` is not a signal such as `SIGQUIT` (signal(7))")
+    return found
+
+
+def _names(app: Item) -> list[str]:
+    found = [
+        f"`networks` item `{name}`: a name takes a-z, 0-9 and inner hyphens, at most 40 characters"
+        for name in app["networks"]
+        if not NAME.fullmatch(name)
+    ]
+    found += [f"`networks`: `{name}` stands there twice" for name in twice(app["networks"])]
+    if app["user"] and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?", app["user"]):
+        found.append(f'`user: {app["user"]}`: write a name or a number, and the group behind a colon: `"10001:10001"`')
+    if app["workdir"] and not app["workdir"].startswith("/"):
+        found.append(f"`workdir: {app['workdir']}` is not an absolute path")
+    for name, address in app["extra_hosts"].items():
+        if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", name) or not _is_address(address):
+            found.append(f"`extra_hosts`: `{name}: {address}`: write a name and an address, or `host-gateway`")
+    return found
+
+
+def _is_address(value: object) -> bool:
+    try:
+        ipaddress.ip_address(str(value))
+    except ValueError:
+        return value == "host-gateway"
+    return True
+
+
+def _texts(app: Item) -> list[str]:
+    """Values that Docker wants as text, where YAML makes numbers of them."""
+    found = []
+    for kind in ("labels", "ulimits", "extra_hosts"):
+        for key, value in app[kind].items():
+            said = text(value)
+            if said is None:
+                found.append(f'`{kind}`: `{key}` must be text or a number: write it in quotes, `{key}: "..."`')
+            else:
+                app[kind][key] = said
+    found += [
+        f"`labels`: `{key}`: labels that begin with `portside.` are the engine's own"
+        for key in app["labels"]
+        if key.startswith("portside.")
+    ]
+    return found
 
 
 def _environment(app: Item) -> list[str]:

@@ -3,6 +3,7 @@ the messages about bad input come."""
 
 from __future__ import annotations
 
+from ansible_collections.portside.vps.plugins.module_utils.releases.container_options import CONTAINER
 from ansible_collections.portside.vps.plugins.module_utils.shape import Spec
 
 # What a container keeps of root's rights when everything else is dropped: what the entry points of the common images
@@ -79,6 +80,12 @@ LOG: Spec = {
         "default": 5,
         "description": "Number of log files kept; for the drivers `local` and `json-file`.",
     },
+    "options": {
+        "type": "dict",
+        "default": {},
+        "example": "{tag: shop}",
+        "description": "Further options of the driver, as Docker's manual has them.",
+    },
 }
 
 APP: Spec = {
@@ -102,6 +109,20 @@ APP: Spec = {
         "type": "int",
         "address": True,
         "description": "Port on which the app listens inside its container. Leave it out for a worker.",
+    },
+    "expose": {
+        "type": "str",
+        "choices": ["public", "private"],
+        "default": "public",
+        "description": "Who reaches `port`. `public`: nginx, through a loopback port. `private`: the apps on the same "
+        "`networks`, by the app's name, and nobody else; its old release stops before the new one starts.",
+    },
+    "depends_on": {
+        "type": "list",
+        "elements": "str",
+        "default": [],
+        "example": "[db]",
+        "description": "Apps of the list that have to run before this one is released.",
     },
     "bind": {
         "type": "str",
@@ -134,7 +155,7 @@ APP: Spec = {
         "default": {},
         "no_log": True,
         "example": "{NAME: value}",
-        "description": "Environment too, but kept in a 0600 file of its own and out of every log and diff.",
+        "description": "Like `env`, but kept in a 0600 file and out of every log and diff; see `secrets_as`.",
     },
     "volumes": {
         "type": "list",
@@ -167,6 +188,7 @@ APP: Spec = {
         "description": "Capabilities the container has; all others are dropped. An empty list leaves none.",
     },
     "log": {"type": "dict", "options": LOG, "default": {}, "description": "Where the container's output goes."},
+    **CONTAINER,
     "stop_timeout": {
         "type": "int",
         "default": 30,

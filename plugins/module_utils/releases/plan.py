@@ -171,7 +171,7 @@ def allocate(
     Raises:
         PortsExhaustedError: the pool has not enough left.
     """
-    if app.port is None:
+    if not app.published:
         return replace(state, ports=())
     if app.host_ports:
         return replace(state, ports=app.host_ports)
@@ -202,8 +202,8 @@ def _keeping(port: int, ports: Sequence[int]) -> tuple[int, ...]:
 
 
 def next_port(app: App, state: AppState) -> int | None:
-    """The port for the next release: the one that the live release does not have; None for a worker."""
-    if app.port is None:
+    """The port for the next release: the one that the live release does not have; None for one without."""
+    if not app.published:
         return None
     if app.recreates:
         return state.ports[0]

@@ -14,7 +14,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container, Engine, EngineError, Image
-from ansible_collections.portside.vps.plugins.module_utils.releases import gate, history, plan, spec, validate
+from ansible_collections.portside.vps.plugins.module_utils.releases import (
+    gate,
+    history,
+    networks,
+    order,
+    plan,
+    spec,
+    validate,
+)
 from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import Front, FrontError
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock, NotHealthyError
@@ -198,9 +206,9 @@ class Releaser:
     def _each(self, apps: Sequence[App], work: Callable[[_Job], None], salt: bytes) -> list[Outcome]:
         """The outcomes in the order of the list. What goes is worked on first: it may free ports."""
         containers = self._engine.containers()
-        done = {
-            app.name: self._guarded(app, work, salt, containers) for app in sorted(apps, key=lambda app: app.present)
-        }
+        ranks = {name: rank for rank, name in enumerate(order.order({app.name: app.depends_on for app in apps}))}
+        ordered = sorted(apps, key=lambda app: (app.present, ranks[app.name]))
+        done = {app.name: self._guarded(app, work, salt, containers) for app in ordered}
         return [done[app.name] for app in apps]
 
     # ------------------------------------------------------------------ one app
@@ -399,6 +407,9 @@ class Releaser:
     def _deploy(self, job: _Job, image: Image | None, apps: Sequence[App]) -> None:
         app, before = job.app, job.state.live
         self._diff(job, before)
+        why = order.missing(app.depends_on, self._running())
+        if why:
+            raise ReleaseError(f"not released: {why}")
         if spec.floating(app.image):
             job.outcome.warnings.append(
                 f"app `{app.name}`: image {app.image} has no fixed tag: what runs depends on when it was fetched"
@@ -421,6 +432,7 @@ class Releaser:
         )
         self._store.save_secrets(app.name, release.number, app.secrets)
         self._store.save_record(app.name, release.number, Record(app.declared, app.extra))
+        self._store.save_secret_files(app.name, release.number, app.secret_files)
         self._remember(job, state.with_release(release))
         job.outcome.did("deployed")
         try:
@@ -437,8 +449,15 @@ class Releaser:
         # The reference is what a person wants to see; by its ID the image is the same whatever the reference names now.
         named = self._engine.image(app.image)
         image = app.image if named and named.id == release.image_id else release.image_id
-        config = spec.container_config(app, image, release.number, release.hash, release.host_port)
+        directory = str(self._store.secret_files(app.name, release.number))
+        config = spec.container_config(
+            app, image, release.number, release.hash, release.host_port, secrets_dir=directory
+        )
+        for network in app.networks:
+            self._engine.ensure_network(network)
         container = self._engine.create(release.container, config)
+        for network in app.networks[1:]:
+            self._engine.connect(container, network, app.name)
         if app.recreates:
             self._stop_others(job)
         try:
@@ -449,8 +468,12 @@ class Releaser:
         self._engine.set_restart(container, app.restart)
 
     def _gate(self, job: _Job, container: str, name: str, host_port: int | None) -> None:
+        app, port = job.app, host_port
+        if app.port and not app.published:
+            # Nobody but the apps on its networks reaches it, and the host itself.
+            app, port = replace(app, bind=self._engine.address(container)), app.port
         try:
-            gate.wait_healthy(job.app, host_port, lambda: self._engine.condition(container), self._ask, self._clock)
+            gate.wait_healthy(app, port, lambda: self._engine.condition(container), self._ask, self._clock)
         except NotHealthyError as error:
             lines = self._engine.logs(container, LOG_LINES)
             release = job.state.starting or job.state.live
@@ -536,12 +559,19 @@ class Releaser:
             if container.up:
                 self._engine.stop(container.id, job.app.stop_timeout)
             self._engine.remove(container.id)
+        left = [name for item in self._engine.containers() for name in item.networks]
+        for network in networks.deserted((name for item in job.containers for name in item.networks), left):
+            self._engine.remove_network(network)
         if state.upstream_file:
             self._front.withdraw(state.upstream_file)
         self._store.forget(job.app.name)
         self._drop_images({release.image_id for release in state.releases if release.image_id})
 
     # ------------------------------------------------------------------ small things
+
+    def _running(self) -> list[str]:
+        """The apps of which a release runs."""
+        return [item.app for item in self._engine.containers() if item.running]
 
     def _own(self, job: _Job) -> list[Container]:
         return [item for item in self._engine.containers() if item.app == job.app.name]
@@ -568,7 +598,7 @@ class Releaser:
             other = self._store.load(name) if name != app.name else None
             others |= {*other.ports} if other else set()
         live = state.live.host_port if state.live else None
-        candidates = [] if app.port is None or app.host_ports else [port for port in state.ports if port != live]
+        candidates = [] if not app.published or app.host_ports else [port for port in state.ports if port != live]
         busy = {port for port in candidates if self._busy(app.bind, port)}
         try:
             free = (port for port in self._settings.pool if not self._busy(app.bind, port))

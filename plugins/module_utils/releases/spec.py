@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils.releases import container_body, networks
+from ansible_collections.portside.vps.plugins.module_utils.releases.container_options import CONTAINER
 from ansible_collections.portside.vps.plugins.module_utils.releases.options import CAPABILITIES
 
 DOCKER_HUB = "docker.io"
@@ -22,6 +24,7 @@ LABEL_HASH = "portside.hash"
 RELEASE_KEYS = (
     "image",
     "port",
+    "expose",
     "bind",
     "env",
     "secrets",
@@ -59,6 +62,8 @@ class App:
     image: str
     present: bool = True
     port: int | None = None
+    expose: str = "public"
+    depends_on: tuple[str, ...] = ()
     bind: str = "127.0.0.1"
     host_ports: tuple[int, ...] = ()
     health: Health = field(default_factory=Health)
@@ -71,6 +76,8 @@ class App:
     cap_add: tuple[str, ...] = CAPABILITIES
     log: Mapping[str, str] = field(default_factory=dict)
     stop_timeout: int = 30
+    # Those of `container_options.CONTAINER` that say something.
+    container: Mapping[str, Any] = field(default_factory=dict)
     drain: float = 30.0
     upstream_file: str = ""
     extra: str = field(default="", repr=False)
@@ -80,7 +87,22 @@ class App:
     @property
     def recreates(self) -> bool:
         """Whether the old release has to stop before the new one can start."""
-        return len(self.host_ports) == 1
+        return len(self.host_ports) == 1 or self.expose == "private"
+
+    @property
+    def published(self) -> bool:
+        """Whether its port is published on loopback, for nginx."""
+        return self.port is not None and self.expose == "public"
+
+    @property
+    def networks(self) -> list[str]:
+        """Docker's names of the networks it is on."""
+        return networks.names(self.name, self.container.get("networks", ()))
+
+    @property
+    def secret_files(self) -> Mapping[str, str]:
+        """The secrets that reach the container as files."""
+        return self.secrets if self.container.get("secrets_as") == "files" else {}
 
 
 def _log(options: Mapping[str, Any]) -> dict[str, str]:
@@ -88,7 +110,13 @@ def _log(options: Mapping[str, Any]) -> dict[str, str]:
     log = {"driver": str(options["driver"])}
     if log["driver"] in {"local", "json-file"}:
         log |= {"max-size": str(options["max_size"]), "max-file": str(options["max_file"])}
-    return log
+    return log | {str(key): str(value) for key, value in options["options"].items()}
+
+
+def _container(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that say something: a new one, left out, makes no app another release."""
+    said = {key: options[key] for key in CONTAINER if options[key] and options[key] != CONTAINER[key].get("default")}
+    return said | ({"pids": options["pids"]} if options["pids"] else {})
 
 
 def app(options: Mapping[str, Any]) -> App:
@@ -99,6 +127,8 @@ def app(options: Mapping[str, Any]) -> App:
         image=options["image"] or "",
         present=options["state"] == "present",
         port=options["port"],
+        expose=options["expose"],
+        depends_on=tuple(options["depends_on"]),
         bind=options["bind"],
         host_ports=tuple(options["host_ports"]),
         health=Health(**health),
@@ -111,6 +141,7 @@ def app(options: Mapping[str, Any]) -> App:
         cap_add=tuple(sorted({name.removeprefix("CAP_") for name in options["cap_add"]})),
         log=_log(options["log"]),
         stop_timeout=options["stop_timeout"],
+        container=_container(options),
         drain=options["drain"],
         upstream_file=options["upstream_file"],
         extra=options["extra"],
@@ -126,7 +157,7 @@ def recorded(app: App) -> dict[str, Any]:
         if key == "secrets":
             value = sorted(value)
         found[key] = list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
-    return found
+    return found | dict(app.container)
 
 
 def fingerprint(app: App, salt: bytes) -> str:
@@ -170,7 +201,9 @@ def container_name(app: str, release: int) -> str:
     return f"{app}-r{release}"
 
 
-def container_config(app: App, image: str, release: int, digest: str, host_port: int | None) -> dict[str, Any]:
+def container_config(
+    app: App, image: str, release: int, digest: str, host_port: int | None, *, secrets_dir: str = ""
+) -> dict[str, Any]:
     """The body of the Engine API's POST /containers/create.
 
     The whole environment is what the app declares: neither the daemon's, the client's nor this process's proxy
@@ -182,24 +215,33 @@ def container_config(app: App, image: str, release: int, digest: str, host_port:
         image: reference or ID that the container is created from.
         release: its number.
         digest: the release's hash, for the label.
-        host_port: the port on `app.bind` that it is published on; None for a worker.
+        host_port: the port on `app.bind` that it is published on; None for a worker and for a private app.
+        secrets_dir: the directory on the host with the secrets that are files; it has to be there before the start.
     """
     driver = {key: value for key, value in app.log.items() if key != "driver"}
+    files = app.secret_files
+    first, *_ = app.networks
     host: dict[str, Any] = {
         "RestartPolicy": {"Name": "no"},
         "Init": app.init,
         "CapDrop": ["ALL"],
         "CapAdd": list(app.cap_add),
         "SecurityOpt": ["no-new-privileges"],
-        "Binds": list(app.volumes),
+        "Binds": [*app.volumes, *([f"{secrets_dir}:{container_body.SECRETS}:ro"] if files else [])],
         "LogConfig": {"Type": app.log.get("driver", "local"), "Config": driver},
+        "NetworkMode": first,
+        **container_body.host_config(app.container),
     }
+    environment = {**app.env, **({} if files else app.secrets)}
+    own = {LABEL_APP: app.name, LABEL_RELEASE: str(release), LABEL_HASH: digest}
     config: dict[str, Any] = {
         "Image": image,
-        "Env": [f"{key}={value}" for key, value in sorted({**app.env, **app.secrets}.items())],
-        "Labels": {LABEL_APP: app.name, LABEL_RELEASE: str(release), LABEL_HASH: digest},
+        "Env": [f"{key}={value}" for key, value in sorted(environment.items())],
+        "Labels": {**app.container.get("labels", {}), **own},
         "StopTimeout": app.stop_timeout,
         "HostConfig": host,
+        "NetworkingConfig": {"EndpointsConfig": {first: {"Aliases": [app.name]}}},
+        **container_body.config(app.container),
     }
     if app.command:
         config["Cmd"] = list(app.command)

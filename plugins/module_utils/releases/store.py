@@ -99,6 +99,27 @@ class Store:
         """Forget the secrets of a release and how it was declared."""
         self._secrets_file(app, release).unlink(missing_ok=True)
         self._record_file(app, release).unlink(missing_ok=True)
+        shutil.rmtree(self.secret_files(app, release), ignore_errors=True)
+
+    def secret_files(self, app: str, release: int) -> Path:
+        """The directory with those secrets of a release that its container gets as files."""
+        return self.root / app / "secrets" / f"r{release}"
+
+    def save_secret_files(self, app: str, release: int, values: Mapping[str, str]) -> None:
+        """Write the files that are mounted into the container of a release; nothing where there are none.
+
+        Whatever user the container runs as has to be able to read them. On the host nobody else can: the directories
+        above are closed to all but root.
+        """
+        if not values:
+            return
+        directory = self.secret_files(app, release)
+        self._directory(directory.parent.parent)
+        self._directory(directory.parent)
+        directory.mkdir(exist_ok=True)
+        directory.chmod(0o755)
+        for name, value in values.items():
+            write_atomic(directory / name, value, mode=0o444)
 
     def forget(self, app: str) -> None:
         """Remove all that is remembered of an app."""

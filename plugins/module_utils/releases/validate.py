@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.portside.vps.plugins.module_utils.releases import containers
+from ansible_collections.portside.vps.plugins.module_utils.releases import containers, order
 from ansible_collections.portside.vps.plugins.module_utils.releases.options import APP, REGISTRY
 from ansible_collections.portside.vps.plugins.module_utils.shape import (
     LARGEST_PORT,
@@ -23,7 +23,6 @@ from ansible_collections.portside.vps.plugins.module_utils.shape import (
     twice,
 )
 
-NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 # The grammar of image references: github.com/distribution/reference, reference.go.
 IMAGE = re.compile(
     r"(?:(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::[0-9]+)?/)?"
@@ -83,7 +82,13 @@ def _ports(app: Item) -> list[str]:
         found.append(
             "`host_ports` takes two different ports (or one: the old release is then stopped before the new one starts)"
         )
-    if app["port"] is None:
+    if app["expose"] == "private":
+        found += [
+            f"`{key}` needs `expose: public`: a private app is reached by other apps alone, by its name"
+            for key in ("host_ports", "upstream_file")
+            if app.get(key)
+        ]
+    elif app["port"] is None:
         found += [
             f"`{key}` needs `port`, the one the app listens on inside its container"
             for key in ("host_ports", "upstream_file")
@@ -95,7 +100,7 @@ def _ports(app: Item) -> list[str]:
 def problems(app: Item) -> list[str]:
     """What a single app of the right form says that can't be done."""
     found: list[str | None] = []
-    if not NAME.fullmatch(app["name"]):
+    if not containers.NAME.fullmatch(app["name"]):
         found.append("`name` takes a-z, 0-9 and inner hyphens, at most 40 characters")
     if app["state"] == "absent":
         return [problem for problem in found if problem]
@@ -170,6 +175,11 @@ def apps(raw: Any) -> list[Item]:
     if wrong:
         raise InvalidInputError("\n".join(wrong))
     return found
+
+
+def order_problems(apps: Iterable[Item]) -> list[str]:
+    """What is wrong with what the apps depend on: a sentence for each thing. The list has to be whole."""
+    return order.problems({app["name"]: app["depends_on"] for app in apps if app["state"] == "present"})
 
 
 def strangers(only: Iterable[str], names: Iterable[str]) -> list[str]:

@@ -31,6 +31,7 @@ class Box:
     status: str = "created"
     restart: str = "no"
     exit_code: int = 0
+    networks: list[str] = field(default_factory=list)
 
     @property
     def port(self) -> int | None:
@@ -52,6 +53,8 @@ class Host:
     loaded: dict[str, str] = field(default_factory=dict)
     rejects: bool = False
     now: float = 0.0
+    networks: set[str] = field(default_factory=set)
+    answering: dict[tuple[str, int], int] = field(default_factory=dict)
     effects: list[str] = field(default_factory=list)
     kill_at: int | None = None
     credentials: list[Any] = field(default_factory=list)
@@ -101,6 +104,7 @@ class FakeEngine:
                 image_id=box.image_id,
                 status=box.status,
                 host_ports=(box.port,) if box.port and box.status == "running" else (),
+                networks=tuple(box.networks),
             )
             for box in self.host.boxes.values()
         ]
@@ -124,11 +128,30 @@ class FakeEngine:
         if any(box.name == name for box in self.host.boxes.values()):
             raise EngineError(f"the name {name} is already in use")
         identifier = f"id-{name}"
-        self.host.boxes[identifier] = Box(
-            identifier, name, config, self.host.present.get(config["Image"], config["Image"])
-        )
+        network = config["HostConfig"]["NetworkMode"]
+        if network not in self.host.networks:
+            raise EngineError(f"network {network} not found")
+        image = self.host.present.get(config["Image"], config["Image"])
+        self.host.boxes[identifier] = Box(identifier, name, config, image, networks=[network])
         self.host.effect("create")
         return identifier
+
+    def ensure_network(self, name: str) -> None:
+        if name not in self.host.networks:
+            self.host.networks.add(name)
+            self.host.effect("network")
+
+    def connect(self, container: str, network: str, alias: str) -> None:
+        assert network in self.host.networks
+        self.host.boxes[container].networks.append(network)
+        self.host.effect("connect")
+
+    def remove_network(self, name: str) -> None:
+        self.host.networks.discard(name)
+        self.host.effect("remove network")
+
+    def address(self, container: str) -> str:
+        return "172.18.0.2"
 
     def start(self, container: str) -> None:
         box = self.host.boxes[container]
@@ -236,6 +259,8 @@ def releaser(host: Host, keep: int = 3, retry: Collection[str] = ()) -> Releaser
         host.now += seconds
 
     def ask(address: str, port: int, health: Health) -> Answer:
+        if (address, port) in host.answering:
+            return Answer(status=host.answering[address, port])
         box = host.on_port(port)
         return Answer(status=host.statuses.get(box.image_id, 200)) if box else Answer(error="Connection refused")
 
@@ -265,6 +290,6 @@ def app(name: str = "shop", image: str = "shop:1", **changes: Any) -> App:
     item = {
         key: list(value) if isinstance(value, tuple) else value
         for key, value in asdict(made).items()
-        if key not in {"present", "declared", "log", "health"}
-    }
+        if key not in {"present", "declared", "log", "health", "container"}
+    } | dict(made.container)
     return replace(made, declared={key: value for key, value in item.items() if key not in {"secrets", "extra"}})

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import yaml
 from ansible_collections.portside.vps.plugins.module_utils.releases import options
 from ansible_collections.portside.vps.plugins.module_utils.shape import Spec
 from ansible_collections.portside.vps.plugins.modules import app_release
-
-from docs.generate import replaced, table
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 def documented(spec: Spec) -> dict[str, Any]:
@@ -43,9 +38,3 @@ def test_module_documents_every_argument() -> None:
     assert set(said) == set(app_release.ARGUMENTS)
     for name, argument in app_release.ARGUMENTS.items():
         assert said[name].get("default") == argument.get("default"), name
-
-
-def test_readme_has_the_table_of_an_app() -> None:
-    path = ROOT / "roles" / "docker_app" / "README.md"
-    text = path.read_text(encoding="utf-8")
-    assert text == replaced(text, "apps", table(options.APP), path)

@@ -176,6 +176,52 @@ def test_a_worker_publishes_nothing(host: Host) -> None:
     assert (outcome.host_port, running(host)) == (None, [("shop-r2", None)])
 
 
+def test_what_others_depend_on_is_released_first(host: Host) -> None:
+    web, db = app("web", depends_on=("db",)), app("db", port=None)
+    outcomes = deploy(host, web, db)
+    assert [outcome.name for outcome in outcomes] == ["web", "db"]
+    assert [box.name for box in host.boxes.values()] == ["db-r1", "web-r1"]
+
+
+def test_what_depends_on_something_that_does_not_run_is_not_released(host: Host) -> None:
+    host.crashing.add("bad")
+    web, db = deploy(host, app("web", depends_on=("db",)), app("db", "shop:bad", port=None))
+    assert db.failed
+    assert web.message == "not released: it depends on `db`, which does not run"
+    assert not host.up("web")
+
+
+def test_what_depends_on_something_whose_old_release_runs_is_released(host: Host) -> None:
+    deploy(host, app("db", port=None))
+    host.crashing.add("bad")
+    web, db = deploy(host, app("web", depends_on=("db",)), app("db", "shop:bad", port=None))
+    assert (db.failed, web.action) == (True, "deployed")
+
+
+def test_a_private_app_is_asked_at_its_own_address_and_has_no_port_on_the_host(host: Host) -> None:
+    host.answering["172.18.0.2", 6379] = 200
+    (outcome,) = deploy(host, app("db", port=6379, expose="private"))
+    assert (outcome.action, outcome.host_port) == ("deployed", None)
+    assert running(host, "db") == [("db-r1", None)]
+
+
+def test_an_app_that_goes_takes_networks_along_that_nobody_else_is_on(host: Host) -> None:
+    shared = {"container": {"networks": ["back", "front"]}}
+    deploy(host, app("a", **shared), app("b", container={"networks": ["back"]}), app("c"))
+    assert host.networks == {"portside.net.back", "portside.net.front", "portside.app.c"}
+    deploy(host, app("a", present=False, **shared), app("c", present=False))
+    assert host.networks == {"portside.net.back"}
+
+
+def test_secrets_as_files_are_closed_to_all_but_root_and_go_with_their_release(host: Host) -> None:
+    files = {"container": {"secrets_as": "files"}}
+    for number in range(5):
+        deploy(host, app(secrets={"KEY": f"secret-number-{number}"}, **files), keep=2)
+    found = sorted((host.root / "shop" / "secrets").glob("r*/KEY"))
+    assert [path.read_text() for path in found] == ["secret-number-3", "secret-number-4"]
+    assert oct((host.root / "shop" / "secrets").stat().st_mode)[-3:] == "700"
+
+
 def test_a_stopped_container_is_started_again(host: Host) -> None:
     deploy(host, app())
     host.boxes["id-shop-r1"].status = "exited"

@@ -67,6 +67,7 @@ def test_a_container_is_published_on_loopback_and_runs_with_few_rights() -> None
         "Env": ["A=b"],
         "Labels": {"portside.app": "shop", "portside.release": "7", "portside.hash": "abc"},
         "StopTimeout": 30,
+        "NetworkingConfig": {"EndpointsConfig": {"portside.app.shop": {"Aliases": ["shop"]}}},
         "Cmd": ["serve"],
         "ExposedPorts": {"8000/tcp": {}},
         "HostConfig": {
@@ -76,6 +77,8 @@ def test_a_container_is_published_on_loopback_and_runs_with_few_rights() -> None
             "CapAdd": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"],
             "SecurityOpt": ["no-new-privileges"],
             "Binds": [],
+            "NetworkMode": "portside.app.shop",
+            "PidsLimit": 4096,
             "LogConfig": {"Type": "local", "Config": {"max-size": "10m", "max-file": "5"}},
             "PortBindings": {"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "18001"}]},
         },

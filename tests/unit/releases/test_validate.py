@@ -121,7 +121,7 @@ def test_defaults_are_filled_in_at_every_depth() -> None:
     assert (app["port"], app["bind"], app["restart"], app["state"]) == (8000, "127.0.0.1", "unless-stopped", "present")
     assert app["health"]["path"] == "/health"
     assert app["health"]["status"] == [200]
-    assert app["log"] == {"driver": "local", "max_size": "10m", "max_file": 5}
+    assert app["log"] == {"driver": "local", "max_size": "10m", "max_file": 5, "options": {}}
 
 
 def test_null_counts_as_left_out() -> None:
