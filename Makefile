@@ -4,6 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
+COMPILE := --quiet --upgrade --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 # Everything that Ansible, Molecule and the collection tools would otherwise leave in the user's home stays in the checkout.
 BUILD := $(CURDIR)/.build
 export ANSIBLE_HOME := $(BUILD)/ansible
@@ -24,12 +25,20 @@ $(VENV)/.locked: requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
+.PHONY: audit-venv
+audit-venv: $(BUILD)/audit/.locked
+
+$(BUILD)/audit/.locked: requirements-audit.lock
+	$(PYTHON) -m venv $(BUILD)/audit
+	$(BUILD)/audit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.lock
+	@touch $@
+
 .PHONY: lock
-lock:  ## Renew requirements.lock from pyproject.toml
+lock:  ## Renew requirements.lock and requirements-audit.lock
 	$(PYTHON) -m venv $(BUILD)/pip-tools
 	$(BUILD)/pip-tools/bin/pip install --quiet pip-tools
-	$(BUILD)/pip-tools/bin/pip-compile --quiet --upgrade --generate-hashes --extra dev --strip-extras --no-emit-index-url \
-	  --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
+	$(BUILD)/pip-tools/bin/pip-compile $(COMPILE) --extra dev --output-file requirements.lock pyproject.toml
+	$(BUILD)/pip-tools/bin/pip-compile $(COMPILE) --output-file requirements-audit.lock requirements-audit.in
 
 .PHONY: demo
 demo: venv  ## All of it on a disposable local VPS with a test certificate authority
@@ -66,7 +75,7 @@ test-fast: lint unit collection  ## What needs no hosts
 test: test-fast molecule  ## Everything: lint, unit tests, the collection, every Molecule scenario
 
 .PHONY: molecule
-molecule: venv  ## Every Molecule scenario, or those named: make molecule SCENARIOS="ufw site"
+molecule: venv audit-venv  ## Every Molecule scenario, or those named: make molecule SCENARIOS="ufw site"
 	$(BIN)/python molecule/run.py $(SCENARIOS)
 
 .PHONY: bench
