@@ -66,6 +66,13 @@ def lab_vars() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def servers() -> dict[str, dict[str, Any]]:
+    """All servers of the lab, and what vps_vars has of each: for what is quicker done at once than in turn."""
+    hosts: dict[str, dict[str, Any]] = inventory()["children"]["vps"]["hosts"]
+    return hosts
+
+
+@pytest.fixture(scope="session")
 def vps_vars(vps_name: str) -> dict[str, Any]:
     """Variables of one server: lab_domain, lab_ipv4, lab_ipv6_address, lab_release."""
     variables: dict[str, Any] = inventory()["children"]["vps"]["hosts"][vps_name]
