@@ -71,9 +71,9 @@ def app_summary(raw: Any) -> list[dict[str, str]]:
     ]
 
 
-def app_firewall_rules(extra: Iterable[wiring.Item]) -> list[wiring.Item]:
-    """The value of `ufw_rules`: the web ports, then the user's own rules."""
-    return wiring.firewall_rules(extra)
+def app_firewall_rules(extra: Iterable[wiring.Item], http3: bool = False) -> list[wiring.Item]:
+    """The value of `ufw_rules`: the web ports, UDP among them only for HTTP/3, then the user's own rules."""
+    return wiring.firewall_rules(extra, http3)
 
 
 class FilterModule:

@@ -53,6 +53,7 @@ class FilterModule:
         return {
             "misspelt_variables": misspelt_variables,
             "role_defaults": roles.defaults,
+            "role_has": roles.has,
             "role_packages": role_packages,
             "role_releases": role_releases,
         }

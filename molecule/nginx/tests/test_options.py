@@ -143,6 +143,14 @@ def test_paths_of_other_apps(curl, domain):
     assert app(curl(f"{url}/otherwise", "--insecure"))["port"] == "8000"
 
 
+def test_a_webhook_below_another_apps_path_reaches_that_app_under_every_name(curl, domain):
+    for name in ("shown", "www.shown"):
+        for path in ("/hook", "/hook/", "/hook/x?a=b"):
+            request = app(curl(f"https://{name}.{domain}/stripped{path}", "--insecure", "--data", "{}"))
+            assert (request["method"], request["port"], request["path"]) == ("POST", "8001", path)
+            assert ["X-Forwarded-Prefix", "/stripped"] in request["headers"]
+
+
 def test_maintenance_is_503_for_all_but_a_few(curl, domain):
     url = f"https://maintained.{domain}"
     for path in ("/", "/hook"):

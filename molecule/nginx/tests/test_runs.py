@@ -54,14 +54,23 @@ def test_check_mode_predicts_nothing_on_a_finished_host(role, vps_name):
     assert done.changed[vps_name] == 0, done.output
 
 
-def test_twenty_more_sites_are_no_more_calls(role, sites, vps_name, curl, domain):
-    more = [
-        {"name": f"s{n}", "domains": [f"s{n}.{domain}"], "upstream": {"servers": ["127.0.0.1:8000"]}} for n in range(20)
+def test_a_21st_site_is_one_more_file_and_no_more_calls(role, sites, vps, curl, domain):
+    sites = [site for site in sites if site.get("state") != "absent"]
+    numbered = [
+        {"name": f"s{n}", "domains": [f"s{n}.{domain}"], "upstream": {"servers": ["127.0.0.1:8000"]}}
+        for n in range(21 - len(sites))
     ]
-    done = role([*sites, *more])
+    twenty = role([*sites, *numbered[:-1]])
+    assert twenty.status == 0, twenty.output
+    vps.run_expect([0], "touch /tmp/before")
+    done = role([*sites, *numbered])
     assert done.status == 0, done.output
-    assert done.calls_on(vps_name) <= 3, done.calls
-    assert curl(f"https://s19.{domain}/", "--insecure").status == 200
+    name = numbered[-1]["name"]
+    written = vps.check_output("find /etc/nginx /etc/systemd/system -type f -newer /tmp/before").split()
+    assert written == [f"/etc/nginx/sites-enabled/portside-{name}.conf"]
+    (host,) = done.changed
+    assert done.calls_on(host) == twenty.calls_on(host) <= 3, done.calls
+    assert curl(f"https://{name}.{domain}/", "--insecure").status == 200
 
 
 def test_a_site_that_nginx_refuses_leaves_the_old_tree_serving_and_is_named(role, sites, vps, curl, domain):

@@ -77,6 +77,16 @@ def test_challenges_are_served_on_80_of_every_name(vps, curl, domain, family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_a_site_that_is_gone_can_have_its_certificate_renewed_and_says_nothing_else(vps, curl, domain, family):
+    vps.run_expect([0], "mkdir -p /var/www/acme/.well-known/acme-challenge")
+    vps.run_expect([0], "printf the-answer > /var/www/acme/.well-known/acme-challenge/token")
+    url = f"http://gone.{domain}/.well-known/acme-challenge"
+    assert curl(f"{url}/token", family).body == "the-answer"
+    for path in ("other", "", "../../", "%2e%2e/%2e%2e/"):
+        assert curl(f"{url}/{path}", family, "--path-as-is").exit_status == EMPTY_REPLY, path
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_http_is_redirected_with_308_to_the_same_url(curl, domain, family, method):
     answer = curl(f"http://shop.{domain}/a%20b/?x=1&y=%2F", family, "--request", method)
@@ -174,12 +184,12 @@ def test_connections_to_the_app_are_kept_open(python, domain):
     assert len(set(numbers.split())) == 1
 
 
-@pytest.mark.parametrize("size", [1, 3646, 262144, 9000000])
+@pytest.mark.parametrize("size", [1, 3646, 262144, 10 * 1024 * 1024])
 def test_a_body_reaches_the_app_byte_for_byte(client, curl, domain, size):
     client.run_expect([0], "head -c %s /dev/urandom > /tmp/body", str(size))
     expected = client.check_output("sha256sum /tmp/body").split()[0]
-    for name in ("shop", "www.shop"):
-        url = f"https://{name}.{domain}/webhooks/stripe"
+    for place in ("shop.{}/webhooks/stripe", "www.shop.{}/webhooks/stripe", "shop.{}/orders"):
+        url = f"https://{place.format(domain)}"
         request = seen(curl(url, "--insecure", "--data-binary", "@/tmp/body"))
         assert (request["length"], request["sha256"]) == (size, expected)
         chunked = ["--http1.1", "--header", "Transfer-Encoding: chunked"]

@@ -81,6 +81,16 @@ def test_a_path_of_another_app_and_its_webhook_with_a_body_size_of_its_own(clien
     assert curl(url, "--data-binary", "@/tmp/large").status == 413
 
 
+def test_http3_passes_the_firewall_where_nginx_has_it(curl, domain, family, vps, wait_until):
+    url = f"https://api.{domain}/health"
+    has_it = vps.run("nginx -V 2>&1 | grep --quiet http_v3").rc == 0
+    assert ("alt-svc" in curl(url, family).headers) is has_it
+    if has_it:
+        wait_until(lambda: curl(url, family, "--http3-only", "--max-time", "3").status == 200, "an answer over HTTP/3")
+    else:
+        assert "443/udp" not in vps.check_output("ufw status")
+
+
 def test_only_ssh_80_and_443_are_open(open_ports, vps_vars):
     for address in (vps_vars["lab_ipv4"], vps_vars["lab_ipv6_address"]):
         assert open_ports(address) == {22, 80, 443}

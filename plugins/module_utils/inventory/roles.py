@@ -33,14 +33,27 @@ def defaults(role: str) -> dict[str, Any]:
     return {name: option["default"] for name, option in options(role).items() if "default" in option}
 
 
+def _of_release(role: str, release: str, name: str) -> Any:
+    variables = yaml.safe_load((ROLES / role / "vars" / f"{release}.yml").read_text(encoding="utf-8"))
+    return variables[f"__{role}_{name}"]
+
+
 def packages(role: str, release: str) -> list[str]:
     """The Debian packages the role installs on a release such as `Debian_13`.
 
     Raises:
         FileNotFoundError: the role doesn't know the release.
     """
-    variables = yaml.safe_load((ROLES / role / "vars" / f"{release}.yml").read_text(encoding="utf-8"))
-    return list(variables[f"__{role}_packages"])
+    return list(_of_release(role, release, "packages"))
+
+
+def has(role: str, feature: str, release: str) -> bool:
+    """Whether what the role installs on a release such as `Debian_13` has the feature, `http3` for instance.
+
+    Raises:
+        FileNotFoundError: the role doesn't know the release.
+    """
+    return bool(_of_release(role, release, f"has_{feature}"))
 
 
 def releases(wanted: Iterable[str]) -> list[str]:

@@ -19,14 +19,14 @@ UPSTREAM_KEYS = ("keepalive", "keepalive_timeout")
 LOOPBACK_NO_PROXY = ("localhost", "127.0.0.1", "::1")
 
 
-def firewall_rules(extra: Iterable[Item]) -> list[Item]:
-    """What the world may reach beside ssh: http (certificates are issued over it), https, and https over QUIC."""
+def firewall_rules(extra: Iterable[Item], http3: bool = False) -> list[Item]:
+    """What the world may reach beside ssh: http (certificates are issued over it), https, and with HTTP/3 QUIC."""
     web = [
         {"port": "80", "proto": "tcp", "comment": "http: redirect and ACME challenge"},
         {"port": "443", "proto": "tcp", "comment": "https"},
-        {"port": "443", "proto": "udp", "comment": "https over QUIC"},
     ]
-    return [*web, *extra]
+    quic = [{"port": "443", "proto": "udp", "comment": "https over QUIC"}] if http3 else []
+    return [*web, *quic, *extra]
 
 
 def upstream_file(app: App, directory: str) -> str:

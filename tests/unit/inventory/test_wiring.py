@@ -161,14 +161,18 @@ def test_a_proxy_with_a_password_is_a_secret():
     assert container["secrets"]["HTTPS_PROXY"].startswith("http://me:pass@")
 
 
-def test_web_ports_come_first_and_the_users_rules_follow():
-    rules = filters.app_firewall_rules([{"port": "5432", "from": "10.0.0.5"}])
-    assert [(rule["port"], rule.get("proto")) for rule in rules] == [
-        ("80", "tcp"),
-        ("443", "tcp"),
-        ("443", "udp"),
-        ("5432", None),
-    ]
+@pytest.mark.parametrize(("http3", "quic"), [(False, []), (True, [("443", "udp")])])
+def test_web_ports_come_first_quic_only_for_http3_and_the_users_rules_follow(http3, quic):
+    rules = filters.app_firewall_rules([{"port": "5432", "from": "10.0.0.5"}], http3)
+    found = [(rule["port"], rule.get("proto")) for rule in rules]
+    assert found == [("80", "tcp"), ("443", "tcp"), *quic, ("5432", None)]
+
+
+@pytest.mark.parametrize(
+    ("release", "expected"), [("Debian_12", False), ("Debian_13", True), ("Ubuntu_24", False), ("Ubuntu_26", True)]
+)
+def test_which_releases_nginx_has_http3(release, expected):
+    assert roles.has("nginx", "http3", release) is expected
 
 
 @pytest.mark.parametrize(

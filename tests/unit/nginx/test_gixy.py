@@ -27,7 +27,10 @@ SHOP = {
     "name": "shop-api",
     "domains": ["api.example.com", "www.example.com"],
     "upstream": {"file": "/etc/nginx/upstreams/shop-api.conf"},
-    "webhooks": [{"path": "/webhooks/stripe", "allow": ["192.0.2.0/24"], "max_body_size": "1m", "read_timeout": "15s"}],
+    "webhooks": [
+        {"path": "/webhooks/stripe", "allow": ["192.0.2.0/24"], "max_body_size": "1m", "read_timeout": "15s"},
+        {"path": "/blog/hook"},
+    ],
     "buffering": False,
     "gzip": True,
     "rate_limit": {"rate": "10r/s"},
@@ -80,7 +83,9 @@ def findings(tmp_path: Path, files: dict[str, str]) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("release", ["Debian_12", "Debian_13", "Ubuntu_24", "Ubuntu_26"])
 @pytest.mark.parametrize(
-    "settings", [{}, {"nginx_real_ip_from": ["203.0.113.0/24"]}], ids=["outermost", "behind-a-cdn"]
+    "settings",
+    [{}, {"nginx_real_ip_from": ["203.0.113.0/24"]}, {"nginx_http3": True}],
+    ids=["outermost", "behind-a-cdn", "http3"],
 )
 def test_nothing_is_found(tmp_path, release, settings):
     files = tree(SHOP, FILES_ONLY, PLAIN, release=release, **settings)

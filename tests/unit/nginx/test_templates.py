@@ -86,6 +86,7 @@ def test_the_default_servers_refuse_on_both_families():
         assert f"listen {address} default_server;" in text
     assert text.count("return 444;") == 2
     assert "return 421;" in text
+    assert "root /var/www/acme;" in location(text, "^~ /.well-known/acme-challenge/")
     assert "ssl_reject_handshake on;" in text
 
 
@@ -199,9 +200,25 @@ def test_curly_braces_in_a_value_are_not_templated_again():
     assert 'location = "/a$b" {' in text
 
 
-def test_no_reuseport_and_no_stapling_anywhere():
-    for content in tree({**SHOP, "local_port": 8000}).values():
-        assert "reuseport" not in content
+@pytest.mark.parametrize(("release", "expected"), [("Debian_12", False), ("Debian_13", True)])
+def test_http3_where_it_is_asked_for_and_nginx_has_it(release, expected):
+    files = tree(SHOP, release=release, nginx_http3=True)
+    for address in ("443", "[::]:443"):
+        assert (f"listen {address} quic default_server reuseport;" in files["conf.d/portside.conf"]) is expected
+        assert files[SITE].count(f"listen {address} quic;") == (2 if expected else 0)
+    for (listen, _), block in blocks(files[SITE]).items():
+        assert ("add_header Alt-Svc 'h3=\":443\"; ma=3600' always;" in block) is (expected and listen == "443")
+
+
+def test_no_http3_by_default():
+    for content in tree(SHOP).values():
+        assert "quic" not in content
+        assert "Alt-Svc" not in content
+
+
+def test_no_reuseport_for_tcp_and_no_stapling_anywhere():
+    for content in tree({**SHOP, "local_port": 8000}, nginx_http3=True).values():
+        assert all(" quic " in line for line in content.splitlines() if "reuseport" in line)
         assert "ssl_stapling" not in content
 
 
