@@ -78,14 +78,14 @@ options:
               How it is asked: `http` as nginx would ask, `tcp` a connection that is not closed at once, `image` the
               HEALTHCHECK of the image, also for an app without `port`.
             type: str
-            choices: [http, tcp, image]
-            default: http
+            choices: ["http", "tcp", "image"]
+            default: "http"
           method:
             description: >-
               Method of the HTTP request. A POST has an empty body.
             type: str
-            choices: [GET, HEAD, POST, OPTIONS]
-            default: GET
+            choices: ["GET", "HEAD", "POST", "OPTIONS"]
+            default: "GET"
           path:
             description: >-
               Path that answers when the app can take traffic.
