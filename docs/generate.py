@@ -40,7 +40,9 @@ def _default(option: Mapping[str, Any]) -> str:
 def _type(option: Mapping[str, Any]) -> str:
     kind = str(option.get("type", "str"))
     kind = f"list of {option['elements']}" if kind == "list" and "elements" in option else kind
-    return " or ".join(f"`{choice}`" for choice in option["choices"]) if "choices" in option else kind
+    if "choices" in option:
+        kind = " or ".join(f"`{choice}`" for choice in option["choices"])
+    return f"{kind} or dict" if "or_options" in option else kind
 
 
 def rows(spec: Options, prefix: str = "") -> Iterator[str]:
@@ -51,6 +53,8 @@ def rows(spec: Options, prefix: str = "") -> Iterator[str]:
         if "options" in option:
             nested = "[]." if option.get("type") == "list" else "."
             yield from rows(option["options"], f"{label}{nested}")
+        if "or_options" in option:
+            yield from rows(option["or_options"], f"{label}.")
 
 
 def table(spec: Options) -> str:

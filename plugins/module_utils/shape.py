@@ -6,6 +6,7 @@ A table (`Spec`) has Ansible's own words for an option (`type`, `elements`, `req
 - `description`: for the documents, and for the message about an option that is missing,
 - `example`: how to write it, for the message about one that is written otherwise,
 - `words`: a list that may be written as one line, which is split the way a shell would, without one,
+- `or_options`: the options of a dictionary that may stand in place of one of the `choices`,
 - `address`: a port, so that `8000:8000` is answered with what to write rather than with "not a whole number".
 
 Nothing here quotes a value that stands under a `no_log` option.
@@ -132,6 +133,8 @@ def _single(key: str, value: Any, field: Mapping[str, Any], where: str, label: s
     address = port_problem(key, value) if field.get("address") else None
     if address:
         return None, [f"{where}: {address}"]
+    if "or_options" in field and isinstance(value, Mapping):
+        return shape(value, field["or_options"], f"{label}`")
     found: Any = None
     if kind == "dict" and isinstance(value, Mapping):
         if "options" in field:

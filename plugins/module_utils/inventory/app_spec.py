@@ -43,6 +43,21 @@ SITE: Spec = {
     "keepalive_timeout": UPSTREAM["keepalive_timeout"],
 }
 
+EGRESS: Spec = {
+    "http_proxy": {
+        "type": "str",
+        "no_log": True,
+        "description": "Proxy URL for plain http, such as `http://proxy:3128`.",
+    },
+    "https_proxy": {"type": "str", "no_log": True, "description": "Proxy URL for https."},
+    "no_proxy": {
+        "type": "list",
+        "elements": "str",
+        "default": [],
+        "description": "Names (with all that lies below them) and addresses that never go through the proxy, beside "
+        "loopback and the app's own neighbours. Small ranges are written out; `*.name`, `.name` and ports are refused.",
+    },
+}
 APP: Spec = {
     "name": {
         **options.APP["name"],
@@ -86,7 +101,9 @@ APP: Spec = {
         "type": "str",
         "choices": ["direct", "proxy"],
         "default": "direct",
-        "description": "How the app gets out: `proxy` sets the variables of `portside_egress`, `direct` none.",
+        "or_options": EGRESS,
+        "description": "How the app gets out: `proxy` sets the variables of `portside_egress`, `direct` none, a "
+        "dictionary those of its own. Nothing is inherited from the server.",
     },
     "local_port": {
         "type": "int",
@@ -116,16 +133,7 @@ SETTINGS: Spec = {
     "portside_egress": {
         "type": "dict",
         "default": {},
-        "options": {
-            "http_proxy": {"type": "str", "description": "Proxy URL for plain http."},
-            "https_proxy": {"type": "str", "description": "Proxy URL for https."},
-            "no_proxy": {
-                "type": "list",
-                "elements": "str",
-                "default": [],
-                "description": "Names and addresses that never go through the proxy, beside loopback.",
-            },
-        },
+        "options": EGRESS,
         "description": "The outbound proxy for apps with `egress: proxy`.",
     },
     "portside_firewall_rules": {

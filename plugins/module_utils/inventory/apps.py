@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils.inventory import egress
 from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import APP, SETTINGS
 from ansible_collections.portside.vps.plugins.module_utils.releases import validate
 from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError, shape, twice
@@ -150,15 +151,19 @@ def complete(raw: Any) -> list[App]:
     return apps
 
 
-def egress_problems(apps: Iterable[App], egress: Mapping[str, Any] | None) -> list[str]:
-    """A sentence for each app that is to use a proxy that nobody declared: it would go out directly without a word."""
-    if any((egress or {}).get(key) for key in ("http_proxy", "https_proxy")):
-        return []
-    return [
-        f"app `{app['name']}`: `egress: proxy` needs `portside_egress` with `http_proxy` or `https_proxy`"
-        for app in apps
-        if app["egress"] == "proxy" and app["state"] == "present"
-    ]
+def egress_problems(apps: Iterable[App], shared: Mapping[str, Any] | None) -> list[str]:
+    """A sentence for each app that is to use a proxy that nobody declared (it would go out directly without a word),
+    and for each proxy and exception that can't be used."""
+    found = egress.problems(shared or {}, "portside_egress")
+    for app in apps:
+        if app["state"] == "absent" or app["egress"] == "direct":
+            continue
+        if not egress.declared(egress.of_app(app, shared)):
+            where = "`portside_egress`" if app["egress"] == "proxy" else "its dictionary"
+            found.append(f"app `{app['name']}`: `egress` needs `http_proxy` or `https_proxy` in {where}")
+        if app["egress"] != "proxy":
+            found += egress.problems(app["egress"], f"app `{app['name']}`: `egress`")
+    return found
 
 
 def settings_problems(settings: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils.inventory import egress
 from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import CONTAINER
 from ansible_collections.portside.vps.plugins.module_utils.inventory.apps import location_apps
 
@@ -15,8 +16,6 @@ Item = dict[str, Any]
 
 # What an app's `site` says of the connections to the app; in `nginx_sites` that is part of `upstream`.
 UPSTREAM_KEYS = ("keepalive", "keepalive_timeout")
-
-LOOPBACK_NO_PROXY = ("localhost", "127.0.0.1", "::1")
 
 
 def firewall_rules(extra: Iterable[Item], http3: bool = False) -> list[Item]:
@@ -80,17 +79,6 @@ def certificates(apps: Iterable[App]) -> list[Item]:
     ]
 
 
-def proxy_environment(egress: Mapping[str, Any], own_names: Iterable[str]) -> dict[str, str]:
-    """The proxy variables, in both cases: curl reads lower case only, other clients upper case.
-
-    NO_PROXY holds bare names and exact addresses, the one form that all clients read alike.
-    """
-    exempt = list(dict.fromkeys([*LOOPBACK_NO_PROXY, *own_names, *egress.get("no_proxy", [])]))
-    variables = {"no_proxy": ",".join(exempt)}
-    variables |= {key: str(egress[key]) for key in ("http_proxy", "https_proxy") if egress.get(key)}
-    return variables | {key.upper(): value for key, value in variables.items()}
-
-
 def _public_names(apps: Iterable[App]) -> dict[str, str]:
     """The name that requests to an app carry, by app: its own canonical one, or that of the site it has a path of."""
     apps = list(apps)
@@ -98,7 +86,7 @@ def _public_names(apps: Iterable[App]) -> dict[str, str]:
     return {**through, **{app["name"]: app["domains"][0] for app in apps if app["domains"]}}
 
 
-def releases(apps: Iterable[App], egress: Mapping[str, Any], upstream_dir: str) -> list[Item]:
+def releases(apps: Iterable[App], shared_egress: Mapping[str, Any], upstream_dir: str) -> list[Item]:
     """One container for each app, with the environment it starts with spelled out."""
     apps = list(apps)
     names = _public_names(apps)
@@ -112,8 +100,9 @@ def releases(apps: Iterable[App], egress: Mapping[str, Any], upstream_dir: str) 
             # The site as it is declared now, for a rollback to this release.
             for site in sites([app], upstream_dir):
                 item["extra"] = json.dumps(site, sort_keys=True)
-        if app["egress"] == "proxy":
-            proxy = proxy_environment(egress, app["domains"])
+        way_out = egress.of_app(app, shared_egress)
+        if way_out is not None:
+            proxy = egress.environment(way_out, [*app["domains"], *egress.neighbours(app, apps)])
             # A proxy URL may carry a password.
             kind = "secrets" if any("@" in value for value in proxy.values()) else "env"
             item[kind] = {**proxy, **item[kind]}

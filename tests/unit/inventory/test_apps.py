@@ -107,12 +107,6 @@ def test_keys_with_nothing_behind_them_are_as_good_as_left_out():
     assert (app["env"], app["health"]["path"]) == ({}, "/")
 
 
-def test_a_proxy_that_nobody_declared_is_refused():
-    (app,) = apps.complete([{**SHOP, "egress": "proxy"}])
-    assert "needs `portside_egress`" in apps.egress_problems([app], {})[0]
-    assert apps.egress_problems([app], {"https_proxy": "http://proxy.example.com:3128"}) == []
-
-
 @pytest.mark.parametrize("image", ["acme/shop", "acme/shop:latest", "registry.example.com:5000/shop"])
 def test_an_image_needs_a_tag_of_its_own(image):
     assert "needs a tag of its own" in refused({**SHOP, "image": image})

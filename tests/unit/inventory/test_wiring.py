@@ -152,7 +152,8 @@ def test_proxied_egress_sets_both_cases_and_exempts_loopback_and_own_names():
     (container,) = containers({**SHOP, "egress": "proxy"}, egress=EGRESS)
     assert container["env"]["https_proxy"] == container["env"]["HTTPS_PROXY"] == EGRESS["https_proxy"]
     exempt = container["env"]["no_proxy"].split(",")
-    assert exempt == ["localhost", "127.0.0.1", "::1", "api.example.com", "www.example.com", "api.stripe.com"]
+    own = ["api.example.com", "www.example.com", "shop-api"]
+    assert exempt == ["localhost", "127.0.0.1", "::1", *own, "api.stripe.com"]
 
 
 def test_a_proxy_with_a_password_is_a_secret():

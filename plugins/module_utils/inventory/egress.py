@@ -1,0 +1,125 @@
+"""How an app gets out: the proxy variables its container starts with, spelled so that every client reads them alike.
+
+Clients disagree about NO_PROXY. `*.example.com` and a port work in Go alone, a range in three of eight clients,
+`.example.com` leaves out example.com itself for some, and none but Go exempts 127.0.0.1 unasked. What all of them read
+alike is a bare name, which stands for what lies below it too, and an exact address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Item = dict[str, Any]
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+# The largest range that is written out, in addresses: longer lists make an environment that nobody can read.
+LARGEST_RANGE = 16
+PROXIES = ("http_proxy", "https_proxy")
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.IGNORECASE)
+# No SOCKS: half of the clients can't speak it.
+_URL = re.compile(r"https?://([^\s/@]+@)?(\[[0-9a-fA-F:.]+\]|[^\s/@:\[\]]+)(:(?P<port>[0-9]{1,5}))?/?")
+
+
+def _address(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
+
+
+def _range(text: str) -> tuple[list[str], str | None]:
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return [], "is neither a name, an address nor a range of addresses"
+    if network.num_addresses > LARGEST_RANGE:
+        return [], (
+            f"is a range that half of the clients don't understand, and too large to be written out "
+            f"(at most {LARGEST_RANGE} addresses): name the hosts or addresses that the app calls"
+        )
+    return [str(address) for address in network], None
+
+
+def portable(entry: str) -> tuple[list[str], str | None]:
+    """What stands in NO_PROXY for one entry of the user's, and what is wrong with it.
+
+    A small range is written out; what only some clients understand is refused with the spelling that all do.
+    """
+    text = entry.strip()
+    address = _address(text)
+    if address:
+        return [address], None
+    if "/" in text and "://" not in text:
+        return _range(text)
+    if text == "*":
+        return [], "exempts everything, for most clients: use `egress: direct`"
+    bare = re.sub(r"^[a-z]+://", "", text.lower()).partition("/")[0]
+    bare = re.sub(r"^\[(.*)\](:\d+)?$", r"\1", bare)
+    if not _address(bare):
+        bare = bare.partition(":")[0].removeprefix("*").strip(".")
+    if bare == text.lower() and _NAME.fullmatch(bare):
+        return [bare], None
+    if _address(bare) or _NAME.fullmatch(bare):
+        return [], f"is not read alike by all clients: write `{bare}`, which stands for what lies below it too"
+    return [], "is neither a name, an address nor a range of addresses"
+
+
+def no_proxy(entries: Iterable[str]) -> tuple[list[str], list[str]]:
+    """NO_PROXY's entries, loopback first and each once; and a sentence for each entry that can't stand there."""
+    found, wrong = list(LOOPBACK), []
+    for entry in entries:
+        names, problem = portable(entry)
+        found += names
+        if problem:
+            wrong.append(f"`no_proxy` item `{entry}` {problem}")
+    return list(dict.fromkeys(found)), wrong
+
+
+def problems(egress: Mapping[str, Any], where: str) -> list[str]:
+    """What is wrong with the proxies and exceptions that a user declared. No URL is quoted: it may hold a password."""
+    found = []
+    for key in PROXIES:
+        url = egress.get(key)
+        if not url:
+            continue
+        parts = _URL.fullmatch(str(url))
+        if parts is None or int(parts["port"] or 80) not in range(1, 65536):
+            found.append(
+                f"{where}: `{key}` is not a proxy's URL such as `http://proxy.example.com:3128` "
+                "(a user and password go before the host, percent-encoded; SOCKS is not read by all clients)"
+            )
+    return found + [f"{where}: {problem}" for problem in no_proxy(egress.get("no_proxy") or [])[1]]
+
+
+def declared(egress: Mapping[str, Any] | None) -> bool:
+    """Whether there is any proxy in it."""
+    return any((egress or {}).get(key) for key in PROXIES)
+
+
+def of_app(app: Mapping[str, Any], shared: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The declaration that an app uses: its own, the collection's (`proxy`), or none at all (`direct`)."""
+    if app["egress"] == "direct":
+        return None
+    return (shared or {}) if app["egress"] == "proxy" else app["egress"]
+
+
+def neighbours(app: Mapping[str, Any], apps: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Names by which an app reaches others on the networks it shares with them; and its own."""
+    networks = set(app.get("networks") or [])
+    return sorted({app["name"], *(other["name"] for other in apps if networks & set(other.get("networks") or []))})
+
+
+def environment(egress: Mapping[str, Any], own_names: Iterable[str]) -> dict[str, str]:
+    """The proxy variables in both cases: curl reads `http_proxy` in lower case only, other clients upper case.
+
+    Args:
+        egress: `http_proxy`, `https_proxy`, `no_proxy`, as `problems` found them right.
+        own_names: names that lead back to this server or to other apps on it.
+    """
+    exempt, _ = no_proxy([*own_names, *(egress.get("no_proxy") or [])])
+    variables = {"no_proxy": ",".join(exempt)}
+    variables |= {key: str(egress[key]) for key in PROXIES if egress.get(key)}
+    return variables | {key.upper(): value for key, value in variables.items()}

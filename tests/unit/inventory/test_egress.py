@@ -1,0 +1,128 @@
+"""NO_PROXY in the form that all clients read alike, and what each app gets."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.portside.vps.plugins.module_utils.inventory import apps, egress
+
+SHOP = {"name": "shop", "image": "example.com/shop:1", "port": 8000, "domains": ["shop.example.com"]}
+PROXY = {"https_proxy": "http://proxy.example.com:3128"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "wanted"),
+    [
+        ("api.stripe.com", ["api.stripe.com"]),
+        ("API.Stripe.com", ["api.stripe.com"]),
+        (" db ", ["db"]),
+        ("192.0.2.7", ["192.0.2.7"]),
+        ("2001:DB8::1", ["2001:db8::1"]),
+        ("192.0.2.8/30", ["192.0.2.8", "192.0.2.9", "192.0.2.10", "192.0.2.11"]),
+        ("192.0.2.9/32", ["192.0.2.9"]),
+    ],
+)
+def test_what_all_clients_understand(entry, wanted):
+    assert egress.portable(entry) == (wanted, None)
+
+
+@pytest.mark.parametrize(
+    ("entry", "spelling"),
+    [
+        ("*.stripe.com", "`stripe.com`"),
+        (".stripe.com", "`stripe.com`"),
+        ("stripe.com.", "`stripe.com`"),
+        ("api.stripe.com:443", "`api.stripe.com`"),
+        ("https://api.stripe.com/v1", "`api.stripe.com`"),
+        ("[2001:db8::1]", "`2001:db8::1`"),
+        ("[2001:db8::1]:443", "`2001:db8::1`"),
+        ("*", "`egress: direct`"),
+        ("10.0.0.0/8", "at most 16 addresses"),
+        ("10.0.0.0/33", "neither"),
+        ("two words", "neither"),
+        ("", "neither"),
+    ],
+)
+def test_what_only_some_understand_is_refused_with_the_portable_spelling(entry, spelling):
+    names, problem = egress.portable(entry)
+    assert names == []
+    assert spelling in problem
+
+
+def test_loopback_is_spelled_out_first_and_nothing_stands_there_twice():
+    found, wrong = egress.no_proxy(["db", "127.0.0.1", "db"])
+    assert found == ["localhost", "127.0.0.1", "::1", "db"]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://proxy.example.com:3128",
+        "http://proxy:3128/",
+        "https://me:p%40ss@proxy.example.com",
+        "http://[2001:db8::1]:3128",
+    ],
+)
+def test_a_proxys_url(url):
+    assert egress.problems({"http_proxy": url}, "x") == []
+
+
+@pytest.mark.parametrize("url", ["squid.example.com:3128", "socks5://proxy:1080", "http://proxy:99999", "http://a b"])
+def test_what_is_no_proxys_url_is_refused_without_being_quoted(url):
+    (problem,) = egress.problems({"http_proxy": url}, "app `shop`")
+    assert "app `shop`: `http_proxy`" in problem
+    assert url not in problem
+
+
+def test_both_cases_of_every_variable():
+    found = egress.environment({**PROXY, "no_proxy": ["api.stripe.com"]}, ["shop.example.com"])
+    exempt = "localhost,127.0.0.1,::1,shop.example.com,api.stripe.com"
+    assert found == {
+        "https_proxy": PROXY["https_proxy"],
+        "HTTPS_PROXY": PROXY["https_proxy"],
+        "no_proxy": exempt,
+        "NO_PROXY": exempt,
+    }
+
+
+def test_an_app_may_have_a_proxy_of_its_own():
+    (app,) = apps.complete([{**SHOP, "egress": {**PROXY, "no_proxy": ["db"]}}])
+    assert egress.of_app(app, {"https_proxy": "http://another:3128"})["https_proxy"] == PROXY["https_proxy"]
+    assert apps.egress_problems([app], {}) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "shared", "told"),
+    [
+        ("proxy", {}, "in `portside_egress`"),
+        ({"no_proxy": ["db"]}, PROXY, "in its dictionary"),
+        ({**PROXY, "no_proxy": ["*.stripe.com"]}, {}, "app `shop`: `egress`: `no_proxy` item `*.stripe.com`"),
+        ("direct", {**PROXY, "no_proxy": ["10.0.0.0/8"]}, "portside_egress: `no_proxy` item `10.0.0.0/8`"),
+    ],
+)
+def test_a_declaration_that_would_not_work_is_refused(value, shared, told):
+    (app,) = apps.complete([{**SHOP, "egress": value}])
+    (problem,) = apps.egress_problems([app], shared)
+    assert told in problem
+
+
+def test_a_misspelt_key_is_named():
+    with pytest.raises(apps.InvalidInputError, match="`egress`: unknown key `proxy`"):
+        apps.complete([{**SHOP, "egress": {"proxy": "http://proxy:3128"}}])
+
+
+def test_who_is_reached_by_name_is_not_asked_of_the_proxy():
+    complete = apps.complete(
+        [
+            {**SHOP, "networks": ["back"]},
+            {"name": "db", "image": "example.com/db:1", "networks": ["back", "other"]},
+            {"name": "cache", "image": "example.com/cache:1", "networks": ["other"]},
+            {"name": "alone", "image": "example.com/alone:1"},
+        ]
+    )
+    assert [egress.neighbours(app, complete) for app in complete] == [
+        ["db", "shop"],
+        ["cache", "db", "shop"],
+        ["cache", "db"],
+        ["alone"],
+    ]
