@@ -38,9 +38,15 @@ def _completed(raw: Any) -> list[wiring.App]:
         raise AnsibleFilterError(str(invalid)) from invalid
 
 
-def app_sites(raw: Any, upstream_dir: str) -> list[wiring.Item]:
-    """The value of `nginx_sites`."""
-    return wiring.sites(_completed(raw), upstream_dir)
+def app_sites(raw: Any, upstream_dir: str, acme_directory: str = "production") -> list[wiring.Item]:
+    """The value of `nginx_sites`.
+
+    Args:
+        raw: the value of `portside_apps`.
+        upstream_dir: where the files stand that name each app's live release.
+        acme_directory: the value of `portside_acme_directory`; with a test server's certificates there is no HSTS.
+    """
+    return wiring.sites(_completed(raw), upstream_dir, acme_directory)
 
 
 def app_certificates(raw: Any) -> list[wiring.Item]:

@@ -24,6 +24,14 @@ options:
     description: Also install what the packages recommend.
     type: bool
     default: false
+  start_later:
+    description:
+      - Packages among O(name) whose service, called like the package, somebody else starts once it is configured.
+      - The package's own configuration may not work on this host (nginx's asks for IPv6), and its installation would
+        fail. What is already installed goes on running.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode: {support: full, description: Says which packages would be installed.}
   diff_mode: {support: full, description: Lists the packages before and after.}
@@ -44,9 +52,15 @@ installed:
   returned: always
 """
 
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils.apt import packages
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, run
+from ansible_collections.portside.vps.plugins.module_utils.files import write_atomic
 
 # A slow mirror and a small disk: an hour is a hang, less may be real work.
 INSTALL_TIMEOUT = 3600.0
@@ -56,6 +70,21 @@ def _refresh_lists_for(names: list[str]) -> None:
     """Run `apt-get update` if apt does not know one of the names."""
     if packages.unknown(names, run(["apt-cache", "pkgnames"], expect=()).stdout):
         run(packages.UPDATE, timeout=600, env=packages.ENVIRONMENT)
+
+
+@contextlib.contextmanager
+def _not_started(services: list[str]) -> Iterator[None]:
+    """Packages don't start these services meanwhile. A policy of somebody else's on the host stays as it is."""
+    path = Path(packages.POLICY)
+    theirs = path.exists() and packages.POLICY_MARK not in path.read_text(encoding="utf-8", errors="replace")
+    if not services or theirs:
+        yield
+        return
+    write_atomic(path, packages.policy(services, os.getpid()), 0o755)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _install(names: list[str], recommends: bool) -> None:
@@ -79,6 +108,7 @@ def main() -> None:
         argument_spec={
             "name": {"type": "list", "elements": "str", "required": True},
             "install_recommends": {"type": "bool", "default": False},
+            "start_later": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
@@ -87,7 +117,8 @@ def main() -> None:
         query = run([*packages.QUERY, *module.params["name"]], expect=(0, 1))
         absent = packages.missing(module.params["name"], packages.installed(query.stdout))
         if absent and not module.check_mode:
-            _install(absent, module.params["install_recommends"])
+            with _not_started([name for name in module.params["start_later"] if name in absent]):
+                _install(absent, module.params["install_recommends"])
     except CommandError as error:
         module.fail_json(msg=str(error))
     module.exit_json(

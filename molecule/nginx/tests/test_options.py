@@ -60,6 +60,8 @@ def test_passwords_are_hashed_and_for_nginx_alone(vps):
     assert "$2b$" in file.content_string
     assert vps.run("grep -r 'correct horse' /etc/nginx /var/log /run/portside").rc == 1
     assert vps.run("journalctl --no-pager | grep -q 'correct horse'").rc == 1
+    shown = vps.check_output("nginx -T 2>/dev/null")
+    assert not any(secret in shown for secret in ("correct horse", "$2b$", "PRIVATE KEY"))
 
 
 def test_a_rate_limit_answers_429_and_spares_webhooks(curl, domain):

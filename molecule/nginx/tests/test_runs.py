@@ -250,21 +250,37 @@ def test_a_unit_that_does_not_start_is_taken_back_and_nginx_goes_on(role, vps, c
     assert curl(f"https://shop.{domain}/", "--insecure").status == 200
 
 
-def test_nginx_starts_on_a_host_whose_ipv6_is_switched_off(role, vps, curl, domain):
-    """Units that may open no socket of that family see what ipv6.disable=1 would show them."""
+@pytest.fixture
+def without_ipv6(vps):
+    """Units that may open no socket of that family see what ipv6.disable=1 on the kernel's command line would show."""
     only = "[Service]\\nRestrictAddressFamilies=\\nRestrictAddressFamilies=AF_UNIX AF_INET\\n"
     units = ("nginx", "portside-nginx")
     for unit in units:
         vps.run_expect([0], f"mkdir -p /run/systemd/system/{unit}.service.d")
         vps.run_expect([0], f"printf '{only}' > /run/systemd/system/{unit}.service.d/zz-ipv4.conf")
-    try:
-        # The file of the default servers too, so that nothing of IPv6 is left.
-        vps.run_expect([0], "systemctl daemon-reload && systemctl restart nginx")
-        assert curl(f"https://shop.{domain}/", "--insecure", "--ipv4").status == 200
-        assert curl(f"https://shop.{domain}/", "--insecure", "--ipv6").status == 0
-    finally:
-        for unit in units:
-            vps.run_expect([0], f"rm -r /run/systemd/system/{unit}.service.d")
-        vps.run_expect([0], "systemctl daemon-reload && systemctl restart nginx")
+    vps.run_expect([0], "systemctl daemon-reload")
+    yield
+    for unit in units:
+        vps.run_expect([0], f"rm -r /run/systemd/system/{unit}.service.d")
+    vps.run_expect([0], "systemctl daemon-reload && systemctl restart nginx")
+
+
+def test_nginx_starts_on_a_host_whose_ipv6_is_switched_off(role, vps, curl, domain, without_ipv6):
+    # The file of the default servers too, so that nothing of IPv6 is left.
+    vps.run_expect([0], "systemctl restart nginx")
+    assert curl(f"https://shop.{domain}/", "--insecure", "--ipv4").status == 200
+    assert curl(f"https://shop.{domain}/", "--insecure", "--ipv6").status == 0
+
+
+def test_nginx_is_installed_on_a_host_whose_ipv6_is_switched_off(role, vps, curl, domain, without_ipv6):
+    """The package's own site asks for [::]:80, and its installation fails when nginx does not start."""
+    vps.run_expect([0], "apt-get purge -q -y nginx nginx-common && rm -rf /etc/nginx")
+    done = role()
+    assert done.status == 0, done.output
+    assert not vps.file("/usr/sbin/policy-rc.d").exists
+    assert curl(f"https://shop.{domain}/", "--insecure", "--ipv4").status == 200
+
+
+def test_ipv6_is_back_as_soon_as_the_host_has_it_again(role, curl, domain):
     assert role().status == 0
     assert curl(f"https://shop.{domain}/", "--insecure", "--ipv6").status == 200

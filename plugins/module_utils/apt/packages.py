@@ -21,6 +21,9 @@ OPTIONS = (
 
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "a"}
 
+POLICY = "/usr/sbin/policy-rc.d"
+POLICY_MARK = "# Portside: for one run of apt, services that are started once they are configured."
+
 QUERY = ("dpkg-query", "--show", "--showformat", "${db:Status-Abbrev}\t${Package}\t${Version}\n")
 UPDATE = ("apt-get", "update", "-q", "-o", f"DPkg::Lock::Timeout={LOCK_TIMEOUT}")
 
@@ -62,6 +65,24 @@ def install_argv(names: Sequence[str], *, recommends: bool, simulate: bool = Fal
     if simulate:
         argv.append("--simulate")
     return [*argv, "--", *names]
+
+
+def policy(services: Iterable[str], process: int) -> str:
+    """A policy-rc.d (invoke-rc.d(8), deb-systemd-invoke(1)) that keeps services from being started, all others not.
+
+    Args:
+        services: names of services, without `.service`.
+        process: id of the process that installs; when it is gone, also by a kill, the policy forbids nothing.
+    """
+    forbidden = "|".join(name for service in services for name in (service, f"{service}.service"))
+    return f"""\
+#!/bin/sh
+{POLICY_MARK}
+kill -0 {process} 2>/dev/null || exit 0
+while [ "${{1#--}}" != "$1" ]; do shift; done
+case $1 in {forbidden}) exit 101;; esac
+exit 0
+"""
 
 
 def reasons(apt_output: str) -> str:

@@ -49,8 +49,15 @@ def site_options(app: App, upstream_dir: str) -> Item:
     return options
 
 
-def sites(apps: Iterable[App], upstream_dir: str) -> list[Item]:
+def _is_test_authority(directory: str) -> bool:
+    """Whether the ACME server's certificates are for trying alone: `staging`, or the URL of such a server."""
+    return "staging" in directory
+
+
+def sites(apps: Iterable[App], upstream_dir: str, acme_directory: str = "production") -> list[Item]:
     """One nginx site for each app that answers http under names or a local port of its own."""
+    # Browsers don't trust a test certificate, and must not be told to insist on it.
+    no_hsts: Item = {"hsts": {"enabled": False}} if _is_test_authority(acme_directory) else {}
     found = []
     for app in apps:
         if app["port"] is None or not (app["domains"] or app["local_port"]):
@@ -63,6 +70,7 @@ def sites(apps: Iterable[App], upstream_dir: str) -> list[Item]:
             "webhooks": app["webhooks"],
             "state": app["state"],
             **site_options(app, upstream_dir),
+            **no_hsts,
         }
         if app["local_port"]:
             site["local_port"] = app["local_port"]

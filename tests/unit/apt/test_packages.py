@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.apt import packages
 
@@ -37,3 +40,21 @@ def test_names_cannot_become_options():
 def test_the_reason_is_apts_own_error_line():
     output = "Reading package lists...\nE: Unable to locate package nginxx\n"
     assert packages.reasons(output) == "E: Unable to locate package nginxx"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "process", "expected"),
+    [
+        (["nginx", "start"], os.getpid(), 101),
+        (["--quiet", "nginx", "start", "5"], os.getpid(), 101),
+        (["nginx.service", "restart"], os.getpid(), 101),
+        (["nginxx", "start"], os.getpid(), 0),
+        (["certbot.timer", "start"], os.getpid(), 0),
+        # Nobody has this process id: Linux ends at 4,194,304.
+        (["nginx", "start"], 99999999, 0),
+    ],
+)
+def test_the_policy_forbids_the_named_services_while_the_installation_lasts(tmp_path, arguments, process, expected):
+    script = tmp_path / "policy-rc.d"
+    script.write_text(packages.policy(["nginx"], process))
+    assert subprocess.run(["sh", script, *arguments], check=False).returncode == expected

@@ -53,7 +53,7 @@ SITE = {
     "deny": ["203.0.113.66"],
     "basic_auth": {"realm": "Staging", "users": {"ops": "correct horse"}},
     "headers": {"X-Frame-Options": "DENY"},
-    "hsts": {"max_age": 63072000, "include_subdomains": True, "preload": True},
+    "hsts": {"enabled": True, "max_age": 63072000, "include_subdomains": True, "preload": True},
     "error_pages": [{"status": [404], "file": "/srv/errors/404.html"}],
     "maintenance": {"enabled": True, "allow": ["203.0.113.7"]},
     "retry_after": 60,
@@ -90,6 +90,21 @@ def test_every_option_of_an_app_arrives_at_nginx():
         (None, ["127.0.0.1:9100"], 32, "1s"),
     ]
     assert served["locations"][1]["strip_prefix"] is True
+
+
+@pytest.mark.parametrize(
+    ("directory", "enabled"),
+    [
+        ("production", True),
+        ("https://ca.example.com/directory", True),
+        ("staging", False),
+        ("https://acme-staging-v02.api.letsencrypt.org/directory", False),
+    ],
+)
+def test_no_hsts_with_certificates_of_a_test_authority(directory, enabled):
+    raw = [{**SHOP, "site": {"hsts": {"max_age": 63072000}}}]
+    (served,) = nginx.nginx_present_sites(filters.app_sites(raw, "/up", directory))
+    assert served["hsts"]["enabled"] is enabled
 
 
 def test_what_nginx_would_refuse_is_refused_by_the_apps_name():

@@ -341,6 +341,10 @@ def test_hsts(hsts, value):
     assert f'"" "{value}";' in site(hsts=hsts)
 
 
+def test_no_hsts_where_it_is_switched_off():
+    assert "Strict-Transport-Security" not in site(hsts={"enabled": False}, headers={"X-A": "b"}, **WEBHOOK)
+
+
 def test_pages_for_errors():
     pages = [
         {"status": [404, 403], "file": "/srv/errors/40x.html"},
