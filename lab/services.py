@@ -19,6 +19,12 @@ ACME_NAME = "acme.lab.test"
 ACME_DIRECTORY = f"https://{ACME_NAME}:14000/dir"
 ACME_MANAGEMENT_PORT = 15000
 REGISTRY = "registry.lab.test:5000"
+# The same images, for those who log in.
+REGISTRY_LOGIN = "registry.lab.test:5001"
+REGISTRY_USER = "lab"
+REGISTRY_PASSWORD = "registry-password-of-the-lab"
+# htpasswd -nbB; docker-registry takes bcrypt alone.
+REGISTRY_HTPASSWD = "$2b$04$mC8esJsIDrJocIB/SKOAMe.Wwe/jMpA4N0xJLH4Ag2XEURdK/7Uu6"
 # Names under it are what challtestsrv's management API (port 8055) says they are.
 DELEGATED_ZONE = "dns.test"
 
@@ -74,6 +80,10 @@ storage:
   delete: {enabled: true}
 http: {addr: ":5000"}
 """
+REGISTRY_LOGIN_CONFIGURATION = (
+    REGISTRY_CONFIGURATION.replace(":5000", ":5001")
+    + "auth: {htpasswd: {realm: lab, path: /etc/lab-registry.htpasswd}}\n"
+)
 
 
 def services(
@@ -126,8 +136,13 @@ def services(
         ),
         service(
             "registry",
-            ["docker-registry", "serve", "/etc/lab-registry.yml"],
+            [
+                *("sh", "-c"),
+                "docker-registry serve /etc/lab-registry-login.yml & exec docker-registry serve /etc/lab-registry.yml",
+            ],
             File("/etc/lab-registry.yml", REGISTRY_CONFIGURATION.encode()),
+            File("/etc/lab-registry-login.yml", REGISTRY_LOGIN_CONFIGURATION.encode()),
+            File("/etc/lab-registry.htpasswd", f"{REGISTRY_USER}:{REGISTRY_HTPASSWD}\n".encode()),
             # Docker trusts a plain registry on loopback only: images are pushed through this port.
             settings={"ports": [5000]},
             port_bindings={5000: ("127.0.0.1",)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.daemon import options
@@ -42,6 +43,15 @@ def docker_daemon_problems(wanted: Mapping[str, Any], defaults: Mapping[str, Any
     return [f"docker_daemon_options: {problem}" for problem in found]
 
 
+def _lost_archives(apps: Iterable[Mapping[str, Any]]) -> list[str]:
+    files = [(app["name"], app["image_archive"]) for app in apps if app["state"] == "present" and app["image_archive"]]
+    return [
+        f"app `{name}`: `image_archive: {file}`: there is no such file on this machine, the controller"
+        for name, file in files
+        if not Path(file).expanduser().is_file()
+    ]
+
+
 def docker_app_problems(
     apps: Any, registries: Any = (), port_range: str = "18000-18999", only: Iterable[str] = ()
 ) -> list[str]:
@@ -52,6 +62,7 @@ def docker_app_problems(
         listed = validate.apps(apps)
         names = {app["name"] for app in listed}
         found += validate.order_problems(listed)
+        found += _lost_archives(listed)
     except InvalidInputError as error:
         found += str(error).splitlines()
     for check in (lambda: validate.registries(registries), lambda: validate.port_range(port_range)):

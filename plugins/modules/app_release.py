@@ -33,6 +33,19 @@ options:
         description: >-
           Image reference with a tag or digest, such as `ghcr.io/acme/shop-api:1.4.2`. Needed unless `state: absent`.
         type: str
+      pull:
+        description: >-
+          When the image is fetched. `missing`: if the server has none under that reference. `always`: also if the
+          registry has another one; it is asked in every run. `never`: not at all.
+        type: str
+        choices: ["missing", "always", "never"]
+        default: "missing"
+      image_archive:
+        description: >-
+          File on the controller with the image, as `docker save` writes it, in place of a registry. Copied only if the
+          server doesn't have that image, which then gets the name that `image` says.
+        type: str
+        default: ""
       state:
         description: >-
           `absent` removes the app's containers and what is remembered of it. Named volumes stay.
@@ -358,6 +371,10 @@ options:
     description: Who releases, for the record.
     type: str
     default: ""
+  archives:
+    description: What the controller knows of the images in files. Filled in by the action plugin; not for playbooks.
+    type: dict
+    default: {}
   purge:
     description: Remove apps that are on the host and not in the list.
     type: bool
@@ -437,6 +454,7 @@ from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietMod
 from ansible_collections.portside.vps.plugins.module_utils.releases import containers, gate, options, spec, validate
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import HostFront
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Clock
+from ansible_collections.portside.vps.plugins.module_utils.releases.images import Archive
 from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Outcome, Releaser, Settings
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
@@ -464,9 +482,18 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "rollback": {"type": "str", "default": ""},
     "release": {"type": "int", "default": 0},
     "by": {"type": "str", "default": ""},
+    "archives": {"type": "dict", "default": {}},
     "purge": {"type": "bool", "default": False},
     "lock_timeout": {"type": "int", "default": 300},
 }
+
+
+class ArchivesNeededError(Exception):
+    """The images of these apps have to be copied to the host first. Nothing was done."""
+
+    def __init__(self, apps: list[str]) -> None:
+        super().__init__(", ".join(apps))
+        self.apps = apps
 
 
 def _busy(address: str, port: int) -> bool:
@@ -503,6 +530,7 @@ def _work(params: dict[str, Any], check_mode: bool) -> tuple[list[Outcome], list
         pool=validate.port_range(params["port_range"]),
         keep=max(params["keep"], 1),
         credentials=validate.registries(params["registries"]),
+        archives={name: Archive(**archive) for name, archive in params["archives"].items()},
     )
     clock = Clock(time.monotonic, time.sleep)
     store = Store(Path(params["state_dir"]))
@@ -525,6 +553,9 @@ def _work(params: dict[str, Any], check_mode: bool) -> tuple[list[Outcome], list
         orphans = [] if params["only"] else releaser.orphans(apps)
         gone = [App(name, image="", present=False) for name in orphans] if params["purge"] else []
         chosen = [app for app in apps if not params["only"] or app.name in params["only"]]
+        needed = [] if check_mode else releaser.archives_needed(chosen)
+        if needed:
+            raise ArchivesNeededError(needed)
         work = releaser.predict if check_mode else releaser.run
         return work([*chosen, *gone], apps), orphans
 
@@ -572,6 +603,8 @@ def main() -> None:
             )
     try:
         outcomes, orphans = _work(module.params, module.check_mode)
+    except ArchivesNeededError as needed:
+        module.exit_json(changed=False, archives_needed=needed.apps)
     except (shape.InvalidInputError, EngineUnavailableError, StoreError) as error:
         module.fail_json(msg=str(error))
     result = _result(outcomes, orphans)

@@ -57,9 +57,18 @@ class Server:
         text = text.replace("{{ lab_registry }}", self._lab["lab_registry"])
         return {app["name"]: app for app in yaml.safe_load(text)["docker_app_list"]}
 
-    def image(self, version):
+    def image(self, version, registry="lab_registry"):
         """Reference of a version of the probe."""
-        return f"{self._lab['lab_registry']}/probe:{version}"
+        return f"{self._lab[registry]}/probe:{version}"
+
+    def login(self, **changes):
+        """The login of the lab's other registry, as `docker_app_registries` has it."""
+        return {
+            "registry": self._lab["lab_registry_login"],
+            "username": self._lab["lab_registry_user"],
+            "password": self._lab["lab_registry_password"],
+            **changes,
+        }
 
     def role(self, apps=None, *arguments, **settings):
         """Run the roles: `role(apps, "--check", docker_app_purge=True)`."""

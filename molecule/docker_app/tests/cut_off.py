@@ -20,7 +20,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.store import
 from ansible_collections.portside.vps.plugins.modules import app_release
 
 EFFECTS = (
-    (DockerEngine, ("pull", "create", "start", "stop", "remove", "set_restart", "remove_image")),
+    (DockerEngine, ("pull", "ensure_network", "create", "start", "stop", "remove", "set_restart", "remove_image")),
     (HostFront, ("_run_check", "_run_reload", "drain", "withdraw")),
     (Store, ("save", "save_secrets", "save_record", "drop_release", "forget", "make_salt")),
 )

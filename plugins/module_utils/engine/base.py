@@ -72,6 +72,15 @@ class Engine(Protocol):
     def pull(self, reference: str, credentials: Mapping[str, str] | None) -> Image:
         """Fetch the image from its registry."""
 
+    def registry_digest(self, reference: str, credentials: Mapping[str, str] | None) -> str:
+        """The digest that the registry has for a reference; nothing is fetched."""
+
+    def load(self, file: str) -> None:
+        """Take over the images of a file on the host."""
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image one more name, `repository:tag`."""
+
     def create(self, name: str, config: Mapping[str, Any]) -> str:
         """Make a container from the body of the Engine API's create call; returns its ID."""
 

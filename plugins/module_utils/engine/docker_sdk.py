@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import (
@@ -43,10 +44,14 @@ HINTS = (
     ("not found", "the registry has no such image or tag"),
     ("http response to https", "the registry speaks plain http: name it in the daemon option `insecure-registries`"),
     ("certificate signed by unknown", "put the registry's CA into /etc/docker/certs.d/<registry>/ca.crt"),
+    ("connection refused", "nobody answers at the registry: is it down, and is its port right?"),
+    ("i/o timeout", "the registry does not answer: is it down, or behind a firewall?"),
+    ("awaiting headers", "the registry does not answer: is it down, or behind a firewall?"),
     ("no such host", "the server can't resolve the registry's name"),
     ("proxyconnect", "the daemon's outbound proxy refused or failed: see the daemon option `proxies`"),
     ("no matching manifest", "the image was not built for this server's architecture"),
 )
+REFUSED_LOGIN = ("unauthorized", "authentication required", "denied", "no basic auth")
 # Trying again does not help against these.
 FINAL = (
     "unauthorized",
@@ -63,9 +68,11 @@ FINAL = (
 class PullError(EngineError):
     """An image could not be fetched; `passing` tells whether trying again may help."""
 
-    def __init__(self, reference: str, said: str) -> None:
+    def __init__(self, reference: str, said: str, user: str = "") -> None:
         low = said.lower()
         hint = next((f": {hint}" for word, hint in HINTS if word in low), "")
+        if user and any(word in low for word in REFUSED_LOGIN):
+            hint = f": the registry refused user `{user}`: see its password in `docker_app_registries`, or its rights"
         super().__init__(f"image {reference} could not be pulled{hint} (Docker said: {said})")
         self.passing = not any(word in low for word in FINAL)
 
@@ -121,6 +128,10 @@ def _calls(what: str) -> Iterator[None]:
         raise EngineError(f"Docker could not {what}: {error}") from error
 
 
+def _user(credentials: Mapping[str, str] | None) -> str:
+    return credentials["username"] if credentials else ""
+
+
 class DockerEngine:
     """The daemon of this host.
 
@@ -164,17 +175,39 @@ class DockerEngine:
                 login = dict(credentials) if credentials else None
                 for line in self._client.pull(reference, stream=True, decode=True, auth_config=login):
                     if "error" in line:
-                        raise PullError(reference, str(line["error"]).strip())
-        except EngineUnavailableError:
-            raise
-        except PullError:
+                        raise PullError(reference, str(line["error"]).strip(), _user(credentials))
+        except (EngineUnavailableError, PullError):
             raise
         except EngineError as error:
-            raise PullError(reference, str(error)) from error
+            raise PullError(reference, str(error), _user(credentials)) from error
         found = self.image(reference)
         if found is None:
             raise EngineError(f"image {reference} was pulled, and is not there: is `docker image prune` running?")
         return found
+
+    def registry_digest(self, reference: str, credentials: Mapping[str, str] | None) -> str:
+        """The digest that the registry has for a reference; nothing is fetched."""
+        try:
+            with _calls(f"ask for {reference}"):
+                login = dict(credentials) if credentials else None
+                return str(self._client.inspect_distribution(reference, auth_config=login)["Descriptor"]["digest"])
+        except EngineUnavailableError:
+            raise
+        except EngineError as error:
+            raise PullError(reference, str(error), _user(credentials)) from error
+
+    def load(self, file: str) -> None:
+        """Take over the images of a file on the host."""
+        with _calls(f"load {file}"), Path(file).open("rb") as stream:
+            for line in self._client.load_image(stream):
+                if "error" in line:
+                    raise EngineError(f"Docker could not load the image: {line['error']}")
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image one more name, `repository:tag`."""
+        repository, _, tag = reference.rpartition(":")
+        with _calls(f"name the image {reference}"):
+            self._client.tag(image, repository, tag)
 
     def create(self, name: str, config: Mapping[str, Any]) -> str:
         """Make a container; one of the same name that a killed run left behind has to be removed before."""

@@ -104,7 +104,8 @@ def location_apps(app: App) -> list[str]:
 
 def _lost_locations(apps: list[App]) -> list[str]:
     """A sentence for each path of a site that leads to an app that can't answer."""
-    answering = {app["name"] for app in apps if app["state"] == "present" and app["port"] is not None}
+    published = [app for app in apps if app["port"] is not None and app["expose"] == "public"]
+    answering = {app["name"] for app in published if app["state"] == "present"}
     return [
         f"app `{app['name']}`: `site.locations`: no other app called `{name}` is present and has a `port`"
         for app in apps

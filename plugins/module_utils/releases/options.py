@@ -99,6 +99,20 @@ APP: Spec = {
         "description": "Image reference with a tag or digest, such as `ghcr.io/acme/shop-api:1.4.2`. "
         "Needed unless `state: absent`.",
     },
+    "pull": {
+        "type": "str",
+        "choices": ["missing", "always", "never"],
+        "default": "missing",
+        "description": "When the image is fetched. `missing`: if the server has none under that reference. `always`: "
+        "also if the registry has another one; it is asked in every run. `never`: not at all.",
+    },
+    "image_archive": {
+        "type": "str",
+        "default": "",
+        "example": "build/shop-1.4.2.tar",
+        "description": "File on the controller with the image, as `docker save` writes it, in place of a registry. "
+        "Copied only if the server doesn't have that image, which then gets the name that `image` says.",
+    },
     "state": {
         "type": "str",
         "choices": ["present", "absent"],

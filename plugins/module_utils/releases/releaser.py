@@ -27,14 +27,13 @@ from ansible_collections.portside.vps.plugins.module_utils.releases import state
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import Front, FrontError
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock, NotHealthyError
 from ansible_collections.portside.vps.plugins.module_utils.releases.history import NoSuchReleaseError
+from ansible_collections.portside.vps.plugins.module_utils.releases.images import Archive, Images, NoImageError
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App, Health
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState, Release
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Record, Store, StoreError
 from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError
 
 LOG_LINES = 50
-# Pulling is tried again after these pauses (seconds): registries and networks hiccup.
-PULL_PAUSES = (1.0, 3.0)
 
 
 class ReleaseError(Exception):
@@ -57,6 +56,7 @@ class Settings:
     credentials: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     retry: frozenset[str] = frozenset()
     by: str = ""
+    archives: Mapping[str, Archive] = field(default_factory=dict)
 
 
 @dataclass
@@ -140,6 +140,7 @@ class Releaser:
         self._front = front
         self._store = store
         self._settings = settings
+        self._images = Images(engine, clock, settings.credentials, settings.archives)
         self._clock = clock
         self._ask = ask
         self._busy = busy
@@ -183,11 +184,15 @@ class Releaser:
                 state = self._store.load(app.name) if app.present else None
             except StoreError:
                 continue  # `run` says so, for this app alone
-            image = self._engine.image(app.image) if state else None
+            image = self._images.foreseen(app) if state else None
             if state and self._refused(app, spec.fingerprint(app, salt), state, image) and state.live:
                 record = self._store.record(app.name, state.live.number)
                 found[app.name] = record.extra if record else ""
         return found
+
+    def archives_needed(self, apps: Sequence[App]) -> list[str]:
+        """The apps whose image has to be copied to the host before anything is done."""
+        return self._images.needed(apps)
 
     def orphans(self, apps: Iterable[App]) -> list[str]:
         """Apps that are on the host and not in the list."""
@@ -227,6 +232,7 @@ class Releaser:
             FrontError,
             StoreError,
             NotHealthyError,
+            NoImageError,
             NoSuchReleaseError,
             InvalidInputError,
             OSError,
@@ -244,7 +250,7 @@ class Releaser:
                 outcome.did("removed")
             return
         damage = self._damage(job)
-        image = self._engine.image(job.app.image)
+        image = self._images.foreseen(job.app)
         live = damage.finish or state.live
         if damage.finish:
             job.state = state.promoted(damage.finish.number)
@@ -264,7 +270,7 @@ class Releaser:
             self._remove(job)
             return
         self._repair(job)
-        image = self._hold(job, self._engine.image(job.app.image))
+        image = self._hold(job, self._images.present(job.app))
         decision = plan.decide(job.app, job.hash, job.state, job.containers, image.id if image else None)
         job.outcome.reason = decision.reason
         if decision.action == plan.DEPLOY:
@@ -414,7 +420,7 @@ class Releaser:
             job.outcome.warnings.append(
                 f"app `{app.name}`: image {app.image} has no fixed tag: what runs depends on when it was fetched"
             )
-        image = image or self._pull(app)
+        image = image or self._images.fetch(app)
         state = self._allocate(job, apps)
         release = Release(
             number=state.next_release,
@@ -579,17 +585,6 @@ class Releaser:
     def _remember(self, job: _Job, state: AppState) -> None:
         self._store.save(state)
         job.state = state
-
-    def _pull(self, app: App) -> Image:
-        credentials = self._settings.credentials.get(spec.registry_of(app.image))
-        for pause in PULL_PAUSES:
-            try:
-                return self._engine.pull(app.image, credentials)
-            except EngineError as error:
-                if not getattr(error, "passing", True):
-                    raise
-                self._clock.sleep(pause)
-        return self._engine.pull(app.image, credentials)
 
     def _allocate(self, job: _Job, apps: Sequence[App]) -> AppState:
         app, state = job.app, job.state

@@ -61,6 +61,7 @@ class App:
     name: str
     image: str
     present: bool = True
+    pull: str = "missing"
     port: int | None = None
     expose: str = "public"
     depends_on: tuple[str, ...] = ()
@@ -126,6 +127,7 @@ def app(options: Mapping[str, Any]) -> App:
         name=options["name"],
         image=options["image"] or "",
         present=options["state"] == "present",
+        pull=options["pull"],
         port=options["port"],
         expose=options["expose"],
         depends_on=tuple(options["depends_on"]),

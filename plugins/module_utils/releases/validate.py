@@ -29,6 +29,7 @@ IMAGE = re.compile(
     r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{32,})?"
 )
+_TAGGED = re.compile(r"[^@]+:[^@/:]+")
 IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -108,6 +109,11 @@ def problems(app: Item) -> list[str]:
         found.append(f"`image` is missing: {APP['image']['description'].partition(' Needed')[0]}")
     else:
         found.append(image_problem(app["image"]))
+        if app["image_archive"] and not _TAGGED.fullmatch(app["image"]):
+            found.append(
+                f"`image: {app['image']}`: with `image_archive` it is the name that the image gets on the server, "
+                "`shop:1.4.2` for instance: a name and a tag, no digest"
+            )
     found.append(bind_problem(app["bind"]))
     found += _ports(app)
     found += _health_problems(app["health"])

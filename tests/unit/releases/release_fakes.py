@@ -124,6 +124,18 @@ class FakeEngine:
         assert image
         return image
 
+    def registry_digest(self, reference: str, credentials: Mapping[str, str] | None) -> str:
+        return f"sha256:{self.host.registry[reference]}"
+
+    def load(self, file: str) -> None:
+        image = Path(file).read_text()
+        self.host.present[image] = image
+        self.host.effect("load")
+
+    def tag(self, image: str, reference: str) -> None:
+        self.host.present[reference] = image
+        self.host.effect("tag")
+
     def create(self, name: str, config: Mapping[str, Any]) -> str:
         if any(box.name == name for box in self.host.boxes.values()):
             raise EngineError(f"the name {name} is already in use")

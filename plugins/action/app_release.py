@@ -1,0 +1,64 @@
+"""The controller's half of app_release: images that come in files are copied to the hosts that lack them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.portside.vps.plugins.module_utils.releases.archive import ArchiveError, image_ids
+
+MODULE = "portside.vps.app_release"
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
+    """Runs the module; if it lacks an image that is in a file here, copies that and runs the module again."""
+
+    TRANSFERS_FILES = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """One remote call, unless an image has to be copied."""
+        super().run(tmp, task_vars)
+        files = self._files()
+        archives: dict[str, dict[str, Any]] = {name: {"ids": self._ids(name, path)} for name, path in files.items()}
+        arguments = {**self._task.args, **({"archives": archives} if archives else {})}
+        result: dict[str, Any] = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
+        needed = result.pop("archives_needed", [])
+        if not needed or result.get("failed"):
+            return result
+        directory = self._make_tmp_path()
+        try:
+            copied = self._copy({files[name] for name in needed}, directory)
+            for name in needed:
+                archives[name]["file"] = copied[files[name]]
+            again: dict[str, Any] = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
+            return again
+        finally:
+            self._remove_tmp_path(directory)
+
+    def _files(self) -> dict[str, Path]:
+        """The files of the apps that this run is for."""
+        only = self._task.args.get("only") or []
+        if self._task.args.get("rollback"):
+            return {}
+        return {
+            str(app["name"]): Path(str(app["image_archive"])).expanduser()
+            for app in self._task.args.get("apps") or []
+            if app.get("image_archive") and app.get("state") != "absent" and (not only or app["name"] in only)
+        }
+
+    def _ids(self, app: str, path: Path) -> list[str]:
+        try:
+            return image_ids(path)
+        except ArchiveError as error:
+            raise AnsibleActionFail(f"app `{app}`: `image_archive`: {error}") from error
+
+    def _copy(self, files: set[Path], directory: str) -> dict[Path, str]:
+        """Copy each file once; returns where it is on the host."""
+        found = {}
+        for number, path in enumerate(sorted(files)):
+            target = self._connection._shell.join_path(directory, f"image-{number}.tar")
+            found[path] = self._transfer_file(str(path), target)
+        self._fixup_perms2([directory, *found.values()])
+        return found
