@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 # How alike two names must be (difflib ratio, 0 to 1) before the one counts as the other misspelt. Other people's roles
 # share our prefixes (docker_users, nginx_user), so a name that resembles none of ours is none of our business.
 ALIKE = 0.85
+
+# Lists of the roles' that the playbooks fill, and what they fill them from.
+FILLED = {
+    "docker_app_list": "`portside_apps`",
+    "nginx_sites": "`portside_apps`, where an app's `site` takes the same options",
+    "ufw_rules": "`portside_firewall_rules`",
+}
+
+
+def ignored(settings: Mapping[str, Any]) -> list[str]:
+    """One sentence for each list that is set although the playbooks fill it, so that it would go unheard."""
+    return [
+        f"`{name}` is for the role alone; here it is made from {source}: say it there"
+        for name, source in FILLED.items()
+        if settings.get(name)
+    ]
 
 
 def misspelt(

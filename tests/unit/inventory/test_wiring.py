@@ -195,6 +195,8 @@ def test_which_releases_nginx_has_http3(release, expected):
     ("settings", "words"),
     [
         ({"portside_app": []}, "`portside_app` is no variable of Portside: did you mean `portside_apps`?"),
+        ({"nginx_sites": [{"name": "x"}]}, "`nginx_sites` is for the role alone; here it is made from `portside_apps`"),
+        ({"ufw_rules": [{"port": "1"}]}, "is made from `portside_firewall_rules`: say it there"),
         ({"portside_apps": [{"name": "x"}]}, "app `x`: `image` is missing"),
     ],
 )
