@@ -184,7 +184,19 @@ def _address(item: _Item, key: str) -> str:
         item.wrong(f"{key} '{text}' {_why_no_network(text)}")
         return ""
     whole = network.prefixlen == network.max_prefixlen
+    odd = _why_never(network.network_address) if whole else ""
+    if odd:
+        item.wrong(f"{key} '{text}' {odd}")
     return str(network.network_address if whole else network)
+
+
+def _why_never(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """Why no packet that ufw sees has this address; empty for a usual one."""
+    if isinstance(address, ipaddress.IPv6Address) and address.scope_id:
+        return "names a zone, which no firewall rule can; leave it off and write interface"
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return f"is an IPv4 address, and travels as one; write {address.ipv4_mapped}"
+    return "is nobody's address; leave it out if you mean anywhere" if address.is_unspecified else ""
 
 
 def _why_no_network(text: str) -> str:
@@ -284,6 +296,7 @@ def declare_published(items: Sequence[Mapping[str, Any]], name: str = "ufw_docke
     """
     problems: list[str] = []
     published: list[Published] = []
+    first: dict[tuple[str, str, Family, str], str] = {}
     for number, given in enumerate(items, 1):
         item = _Item(label(name, number, given), given)
         protocol = item.choice("proto", ("tcp", "udp"))
@@ -296,6 +309,10 @@ def declare_published(items: Sequence[Mapping[str, Any]], name: str = "ufw_docke
         if not comment.isprintable():
             item.wrong("a comment can't hold a control character")
         families = _families(item, {"from": source})
+        if not item.problems:
+            others = [first.setdefault((port, protocol, family, source), item.label) for family in families]
+            if others[0] != item.label:
+                item.wrong(f"opens the same as {others[0]}; keep one of the two")
         problems += item.problems
         if not item.problems and given.get("state") != "absent":
             published.append(Published(port, protocol, dict.fromkeys(families, source), comment))

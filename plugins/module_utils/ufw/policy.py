@@ -194,7 +194,8 @@ def plan(present: Present, policy: Policy) -> Plan:
     for family in families:
         existing[family] = parse_rules(present.files.get(f"rules{family}", ""), FILES[f"rules{family}"])
         ours = _ssh_rules(policy, family) + _declared(policy.rules, family, present=True)
-        ours += _published_rules(policy, family)
+        taken = {entry.match for entry in ours}
+        ours += [entry for entry in _published_rules(policy, family) if entry.match not in taken]
         gone = {entry.match for entry in _declared(policy.rules, family, present=False)}
         before = present.state.owned.get(family, frozenset())
         merged = merge(existing[family], ours, gone, before, purge=policy.purge, purge_foreign=policy.purge_foreign)

@@ -67,6 +67,9 @@ def test_a_rule_is_understood(item, expected):
         ({"port": 80, "from": "192.0.2.1/24"}, "has bits set behind its prefix; the network is 192.0.2.0/24"),
         ({"port": 80, "to": "example.com"}, "to 'example.com' is no IP address"),
         ({"port": 80, "from": "0.0.0.0/0"}, "one address family only; leave it out"),
+        ({"port": 80, "from": "::"}, "from '::' is nobody's address; leave it out if you mean anywhere"),
+        ({"port": 80, "from": "fe80::1%eth0"}, "from 'fe80::1%eth0' names a zone, which no firewall rule can"),
+        ({"port": 80, "from": "::ffff:192.0.2.1"}, "is an IPv4 address, and travels as one; write 192.0.2.1"),
         ({"port": 80, "from": "192.0.2.1", "to": "2001:db8::1"}, "different address families"),
         ({"port": 80, "interface": "eth7"}, "interface 'eth7' doesn't exist on this host, which has eth0, lo"),
         ({"port": 80, "interface": "eth0:1"}, "interface 'eth0:1' is no name for an interface"),
@@ -134,6 +137,12 @@ def test_published_ports():
     assert (both.port, both.protocol, both.sources) == ("80", "tcp", {"4": "", "6": ""})
     assert (one.port, one.protocol, one.sources) == ("9:10", "udp", {"4": "192.0.2.1"})
     assert not rest
+
+
+@pytest.mark.parametrize("source", [{}, {"from": "192.0.2.1/32"}])
+def test_a_port_opened_twice_is_refused(source):
+    with pytest.raises(RuleError, match=r"rule 3 .*: opens the same as ufw_docker_allow, rule 1 .*; keep one"):
+        declare_published([{"port": 80, **source}, {"port": 80, "from": "192.0.2.2"}, {"port": "80", **source}])
 
 
 def test_addresses():

@@ -178,6 +178,12 @@ def test_ssh_is_let_in(policy, expected):
     assert bool(done.pinned) is ("Ansible came by" in "".join(expected))
 
 
+def test_a_published_port_on_which_sshd_listens_too_is_one_rule():
+    published = tuple(declare_published([{"port": 22, "comment": "git"}]))
+    first = plan(FRESH, replace(POLICY, rules=(), guard=Guard(published=published)))
+    assert in_words(first.rules) == {"4": ["allow 22/tcp # ssh"], "6": ["allow 22/tcp # ssh"]}
+
+
 @pytest.mark.parametrize("item", [{"action": "deny"}, {"action": "reject"}, {"state": "absent"}])
 def test_a_rule_that_shuts_ssh_is_refused_while_ssh_is_to_be_open(item):
     policy = replace(POLICY, rules=declare([{"port": 22, "proto": "tcp", **item}]))
