@@ -179,7 +179,14 @@ from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import (
     declare_published,
 )
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import EntryError, describe
-from ansible_collections.portside.vps.plugins.module_utils.ufw.policy import Plan, Policy, Present, plan, problems
+from ansible_collections.portside.vps.plugins.module_utils.ufw.policy import (
+    Plan,
+    Policy,
+    Present,
+    plan,
+    problems,
+    without_effect,
+)
 
 T = TypeVar("T")
 
@@ -301,6 +308,10 @@ def main() -> None:
         module.fail_json(msg=str(error))
     if awaits_packages:
         module.exit_json(changed=False, installed=False, awaits_packages=True, unconfirmed=False)
+    for text in without_effect(policy):
+        module.warn(text)
+    for text in guard.cut_off(policy.guard, host.docker_networks()) if policy.guard else ():
+        module.warn(text)
     if wanted.pinned:
         module.warn(
             f"The declared rules would shut out the connection Ansible came by; '{wanted.pinned}' was put before them."

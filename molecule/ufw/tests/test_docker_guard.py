@@ -194,6 +194,24 @@ def test_a_bridge_of_the_host_is_not_trusted_for_being_called_like_dockers(serve
     passed(role(), changed=1)
 
 
+def test_a_network_whose_bridge_the_guard_does_not_know_is_named(servers):
+    def network(server):
+        server.run("docker network create --opt com.docker.network.bridge.name=mine namedbridge")
+
+    try:
+        servers.each(network)
+        run = role()
+        passed(run, changed=0)
+        output = " ".join(run.output.split())
+        assert output.count("network namedbridge has a bridge of its own name, mine,") >= 1
+        run = role(ufw_docker_interfaces=["docker0", "docker_gwbridge", "br-+", "mine"])
+        passed(run, changed=1)
+        assert "namedbridge" not in run.output
+    finally:
+        servers.each(lambda server: server.run("docker network rm namedbridge"))
+        passed(role(), changed=1)
+
+
 def test_without_the_guard_the_same_look_from_outside_finds_the_decoys(servers):
     """The checks above can fail: with the guard's rules taken out for a moment, they would."""
 

@@ -15,8 +15,9 @@ puts its own rules in front of ufw's whenever a network is made. So the same dec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import Published
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import CHAIN_PREFIX, Family
@@ -69,6 +70,24 @@ def foreign_bridges(interfaces: Sequence[str], present: Iterable[str]) -> tuple[
         for name in sorted(present)
         if name not in interfaces and _matching(name, dockers) and not _DOCKERS_NAME.fullmatch(name)
     )
+
+
+def cut_off(guard: Guard, networks: Iterable[Mapping[str, Any]]) -> list[str]:
+    """One sentence for each of Docker's networks whose containers the guard takes for outsiders.
+
+    Args:
+        guard: the guard.
+        networks: from Docker's `GET /networks`.
+    """
+    found = []
+    for network in networks:
+        bridge = str((network.get("Options") or {}).get("com.docker.network.bridge.name") or "")
+        if bridge and (bridge in guard.foreign or not _matching(bridge, guard.patterns)):
+            found.append(
+                f"Docker's network {network.get('Name')} has a bridge of its own name, {bridge}, which is not in"
+                f" ufw_docker_interfaces: its containers can't start a connection. Add {bridge} to that list"
+            )
+    return found
 
 
 def _matching(name: str, patterns: Sequence[str]) -> str:

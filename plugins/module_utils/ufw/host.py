@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import http.client
+import json
 import os
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, run
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text
@@ -18,6 +22,8 @@ from ansible_collections.portside.vps.plugins.module_utils.ufw.policy import FIL
 STATE_DIR = Path("/var/lib/portside/ufw")
 STATE_FILE = STATE_DIR / "state.json"
 UFW_LOCK = Path("/run/ufw.lock")  # the one that the ufw command takes (ufw/util.py `create_lock`)
+DOCKER_SOCKET = "/run/docker.sock"
+DOCKER_SECONDS = 10
 UFW_INIT = "/lib/ufw/ufw-init"
 SYSTEMD = Path("/etc/systemd/system")
 BOOT_LINK = SYSTEMD / "multi-user.target.wants" / "ufw.service"
@@ -158,15 +164,46 @@ def other_firewalls() -> list[str]:
 
 def why_docker_is_unguardable(filter_rules: str) -> str:
     """Empty if the guard works with the Docker engine of this host, or there is none."""
-    command_line: list[str] = []
-    with contextlib.suppress(OSError, ValueError):
-        process = int(Path("/run/docker.pid").read_text())
-        arguments = Path(f"/proc/{process}/cmdline").read_text().split("\0")
-        command_line = arguments if "dockerd" in arguments[0] else []
+    command_line = _dockerd()
     options = docker.daemon_options("", command_line)
     file = Path(str(options.get("config-file", docker.DAEMON_FILE)))
     options = docker.daemon_options(read_text(file) or "", command_line)
     return docker.why_unguardable(options, running=bool(command_line), filter_rules=filter_rules)
+
+
+def _dockerd() -> list[str]:
+    """The command line of a running Docker engine; empty if there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        process = int(Path("/run/docker.pid").read_text())
+        arguments = Path(f"/proc/{process}/cmdline").read_text().split("\0")
+        return arguments if "dockerd" in arguments[0] else []
+    return []
+
+
+def docker_networks() -> list[dict[str, Any]]:
+    """Docker's networks; none where no engine runs. A question to its socket would start one that was stopped."""
+    return ask_docker("/networks") if _dockerd() else []
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(DOCKER_SECONDS)
+        self.sock.connect(DOCKER_SOCKET)
+
+
+def ask_docker(question: str) -> list[dict[str, Any]]:
+    """A list that Docker's API has at this address; an empty one where it doesn't answer."""
+    connection = _UnixConnection("localhost")
+    try:
+        connection.request("GET", question)
+        answer = connection.getresponse()
+        content = json.loads(answer.read()) if answer.status == 200 else []
+    except OSError:
+        return []
+    finally:
+        connection.close()
+    return list(content)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import (
     Packet,
     applies,
     describe,
+    includes_port,
 )
 from ansible_collections.portside.vps.plugins.module_utils.ufw.guard import Guard
 from ansible_collections.portside.vps.plugins.module_utils.ufw.rulesfile import Logging, parse_rules, render_rules
@@ -37,6 +38,8 @@ SSH_COMMENT = "ssh"
 EXEMPT_COMMENT = "ssh, never limited"
 PUBLISHED_COMMENT = "published by Docker"
 PIN_COMMENT = "the connection Ansible came by"
+# Of many rules that one warning is about, so many are named.
+SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,36 @@ def problems(present: Present, policy: Policy, outside: Sequence[str]) -> list[s
             f" ('{pattern}' in ufw_docker_interfaces); list Docker's own bridges there instead"
         )
     return found
+
+
+def without_effect(policy: Policy) -> list[str]:
+    """A sentence about declared rules that would narrow ssh, but come after the rule that opens it, if there are."""
+    if not policy.allow_ssh:
+        return []
+    labels = [
+        rule.label
+        for rule in policy.rules
+        if rule.present and any(_narrows_ssh(entry, policy) for entries in rule.entries.values() for entry in entries)
+    ]
+    if not labels:
+        return []
+    more = f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else ""
+    return [
+        f"{'; '.join(labels[:SHOWN])}{more}: without effect on ssh, which ufw_allow_ssh opens to everyone"
+        " before all declared rules. To say yourself who reaches ssh, set ufw_allow_ssh: false and write its rules"
+    ]
+
+
+def _narrows_ssh(entry: Entry, policy: Policy) -> bool:
+    if entry.routed or entry.direction != "in" or entry.protocol == "udp":
+        return False
+    if not any(includes_port(entry.dport, port) for port in policy.ssh_ports):
+        return False
+    restricted = bool(entry.interface_in) or not {entry.src, entry.dst} <= set(ANYWHERE.values())
+    if entry.action == "allow":
+        return restricted and entry.dport in map(str, policy.ssh_ports)
+    # The very rule that opens ssh, written by the user, takes its place (see `_ssh_rules`).
+    return restricted or entry.protocol == "any" or ":" in entry.dport or entry.dport == "any"
 
 
 def plan(present: Present, policy: Policy) -> Plan:

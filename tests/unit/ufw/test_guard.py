@@ -7,6 +7,7 @@ from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import d
 from ansible_collections.portside.vps.plugins.module_utils.ufw.guard import (
     DEFAULT_INTERFACES,
     Guard,
+    cut_off,
     foreign_bridges,
     guard_of,
     render_guard,
@@ -141,3 +142,24 @@ def test_a_bridge_of_the_host_is_an_outsider_to_the_second_lock_too():
     lock = block[block.index("*security") :]
     assert lock.index("-i br-data -g ufw-docker-inner") < lock.index("-i br-d+ -j RETURN")
     assert lock.index("-o br-data -j RETURN") < lock.index("-o br-d+ -j DROP")
+
+
+@pytest.mark.parametrize(
+    ("bridge", "interfaces", "named"),
+    [
+        ("", DEFAULT_INTERFACES, False),
+        ("docker0", DEFAULT_INTERFACES, False),
+        ("mine", DEFAULT_INTERFACES, True),
+        ("mine", (*DEFAULT_INTERFACES, "mine"), False),
+        ("mine", (*DEFAULT_INTERFACES, "mi+"), False),
+        # Like a name of Docker's, as far as iptables can tell; excepted once the role has seen it.
+        ("br-app", DEFAULT_INTERFACES, True),
+        ("br-app", (*DEFAULT_INTERFACES, "br-app"), False),
+    ],
+)
+def test_a_network_whose_containers_are_cut_off_is_named(bridge, interfaces, named):
+    guard = Guard(interfaces, foreign=foreign_bridges(interfaces, ["docker0", bridge]))
+    options = {"com.docker.network.bridge.name": bridge} if bridge else None
+    found = cut_off(guard, [{"Name": "app", "Driver": "bridge", "Options": options}])
+    assert len(found) == named
+    assert all(f"network app has a bridge of its own name, {bridge}," in sentence for sentence in found)

@@ -19,6 +19,7 @@ from ansible_collections.portside.vps.plugins.module_utils.ufw.policy import (
     plan,
     problems,
     verdict,
+    without_effect,
 )
 from ansible_collections.portside.vps.plugins.module_utils.ufw.settings import read_setting, with_settings
 from ansible_collections.portside.vps.plugins.module_utils.ufw.ssh import Connection
@@ -195,6 +196,38 @@ def entries(text):
     """`allow 1, deny 2` as entries for port 1 and 2."""
     words = (word.split() for word in text.split(", ") if word)
     return [Entry(action, "tcp", port, "0.0.0.0/0", "any", "0.0.0.0/0") for action, port in words]
+
+
+@pytest.mark.parametrize(
+    ("item", "named"),
+    [
+        ({"port": 22, "action": "limit"}, True),
+        ({"port": 22, "action": "deny"}, True),
+        ({"port": 22, "proto": "tcp", "from": "192.0.2.0/24"}, True),
+        ({"port": 22, "interface": "wg+"}, True),
+        ({"from": "192.0.2.66", "action": "deny"}, True),
+        ({"port": "20:30", "proto": "tcp", "action": "reject"}, True),
+        ({"port": 22, "proto": "tcp", "action": "limit"}, False),
+        ({"port": 22, "proto": "tcp", "action": "limit", "from": "192.0.2.0/24"}, True),
+        ({"port": 22}, False),
+        ({"from": "192.0.2.7"}, False),
+        ({"port": 22, "action": "deny", "proto": "udp"}, False),
+        ({"port": 23, "action": "deny"}, False),
+        ({"port": 22, "action": "deny", "direction": "out"}, False),
+        ({"from": "192.0.2.66", "action": "deny", "direction": "routed"}, False),
+        ({"port": 22, "action": "deny", "state": "absent"}, False),
+    ],
+)
+def test_a_rule_that_comes_too_late_for_ssh_is_named(item, named):
+    policy = replace(POLICY, rules=declare([{"port": 80}, item]))
+    assert [sentence.partition(" (")[0] for sentence in without_effect(policy)] == ["ufw_rules, rule 2"] * named
+    assert not without_effect(replace(policy, allow_ssh=False))
+
+
+def test_of_many_rules_that_come_too_late_some_are_named():
+    rules = declare([{"from": f"192.0.2.{number}", "action": "deny"} for number in range(10, 20)])
+    [sentence] = without_effect(replace(POLICY, rules=rules))
+    assert "rule 3 (from: 192.0.2.12, action: deny) and 7 more: without effect on ssh" in sentence
 
 
 @pytest.mark.parametrize(
