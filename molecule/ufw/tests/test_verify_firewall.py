@@ -29,6 +29,15 @@ def test_the_play_shows_what_is_open_to_whom(place, servers):
         assert " ".join(run.output.split()).count(" ".join(row)) == len(servers), row
 
 
+def test_the_play_fails_where_a_port_was_opened_by_hand(servers):
+    try:
+        servers.each(lambda server: server.run("ufw allow 7777/tcp"))
+        output = said(verify(portside_verify_from="client"))
+    finally:
+        servers.each(lambda server: server.run("ufw delete allow 7777/tcp"))
+    assert "7777/tcp v4 python3 nobody (by a foreign rule: anyone) open NO" in output
+
+
 def test_the_play_fails_where_a_port_is_open_that_should_not_be(servers):
     try:
         servers.each(lambda server: server.run("iptables -F DOCKER-USER"))

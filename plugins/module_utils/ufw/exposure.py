@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import (
@@ -16,8 +16,13 @@ from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import (
     includes_port,
 )
 from ansible_collections.portside.vps.plugins.module_utils.ufw.guard import CHAIN
+from ansible_collections.portside.vps.plugins.module_utils.ufw.policy import identity
 
 ANYONE = "anyone"
+# Between those who may connect and those of them whom an earlier rule shuts out.
+BUT = " but "
+# So many of the latter are shown in the table; fail2ban may have banned hundreds.
+SHOWN = 3
 # What a probe can find (modules/firewall_probe.py).
 OPEN, REFUSED, SILENT, UNREACHABLE = "open", "refused", "silent", "unreachable"
 
@@ -87,6 +92,8 @@ class Declared:
     guard: str
     forwarded: Collection[tuple[str, int]]
     active: bool = True
+    # Identities of the rules that the role wrote; None on a host where it has not been, and all count as declared.
+    owned: Collection[str] | None = None
 
     def open_to(self, socket: Socket) -> list[str]:
         """Who may connect: `anyone`, or addresses and networks; nobody for an empty list."""
@@ -98,17 +105,31 @@ class Declared:
             return self._open_container(socket)
         return self._open_host(socket)
 
+    def undeclared(self, socket: Socket) -> list[str]:
+        """To whom rules that others wrote open it, beside those that are declared."""
+        if socket.loopback or not self.active or self.owned is None:
+            return []
+        declared = self.open_to(socket)
+        everybody = replace(self, owned=None).open_to(socket)
+        return [] if ANYONE in declared else [who for who in everybody if who not in declared]
+
+    def _declares(self, entry: Entry) -> bool:
+        return self.owned is None or identity(entry) in self.owned
+
     def _open_host(self, socket: Socket) -> list[str]:
         found: list[str] = []
+        shut: list[str] = []
         for entry in self.rules:
             if entry.routed or entry.direction != "in" or not _about(entry, socket.protocol, socket.port):
                 continue
             unlimited = _who(entry) == ANYONE
-            if entry.action in ("allow", "limit"):
-                found.append(_who(entry))
-            if unlimited:
+            if entry.action not in ("allow", "limit"):
+                shut.append(_who(entry))
+            elif self._declares(entry):
+                found.append(_without(_who(entry), shut))
+            if unlimited and (entry.action not in ("allow", "limit") or self._declares(entry)):
                 return found
-        return [*found, ANYONE] if self.incoming == "allow" else found
+        return [*found, _without(ANYONE, shut)] if self.incoming == "allow" else found
 
     def _open_container(self, socket: Socket) -> list[str]:
         if not self.guard:
@@ -119,9 +140,18 @@ class Declared:
             if int(first) <= socket.port <= int(last or first):
                 found.append(source or ANYONE)
         for entry in self.rules:
-            if entry.routed and entry.action == "allow" and _about(entry, socket.protocol, socket.container_port):
+            if (
+                entry.routed
+                and entry.action == "allow"
+                and self._declares(entry)
+                and _about(entry, socket.protocol, socket.container_port)
+            ):
                 found.append(_who(entry))
         return list(dict.fromkeys(found))
+
+
+def _without(who: str, shut: Sequence[str]) -> str:
+    return f"{who}{BUT}{', '.join(dict.fromkeys(shut))}" if shut else who
 
 
 def _about(entry: Entry, protocol: str, port: int) -> bool:
@@ -150,10 +180,18 @@ def exposure(sockets: Iterable[Socket], declared: Mapping[Family, Declared]) -> 
                 continue
             row = rows.setdefault(
                 (socket.port, socket.protocol, family),
-                {"port": socket.port, "protocol": socket.protocol, "family": family, "who": [], "open_to": []},
+                {
+                    "port": socket.port,
+                    "protocol": socket.protocol,
+                    "family": family,
+                    "who": [],
+                    "open_to": [],
+                    "undeclared": [],
+                },
             )
             row["who"] = list(dict.fromkeys([*row["who"], socket.who]))
             row["open_to"] = list(dict.fromkeys([*row["open_to"], *declared[family].open_to(socket)]))
+            row["undeclared"] = list(dict.fromkeys([*row["undeclared"], *declared[family].undeclared(socket)]))
     return [rows[key] for key in sorted(rows)]
 
 
@@ -168,15 +206,34 @@ def targets(rows: Sequence[Mapping[str, Any]], addresses: Sequence[str]) -> list
 
 
 def _expected(open_to: Iterable[str], source: str) -> bool | None:
-    """Whether the port should be open for an observer; None if that hangs on more than the address."""
-    doubt = False
-    for who in open_to:
-        words = who.split()
-        matches = words[0] == ANYONE or ipaddress.ip_address(source) in ipaddress.ip_network(words[0], strict=False)
-        if matches and len(words) == 1:
-            return True
-        doubt = doubt or matches
-    return None if doubt else False
+    """Whether the port should be open for an observer; None if that hangs on more than a known address."""
+    found = [_reaches(who, source) for who in open_to]
+    return True if True in found else None if None in found else False
+
+
+def _reaches(who: str, source: str) -> bool | None:
+    words, _, shut = who.partition(BUT)
+    inside = _is_of(words, source)
+    shut_out = [_is_of(each, source) for each in shut.split(", ") if each]
+    if inside is False or True in shut_out:
+        return False
+    return None if None in shut_out else inside
+
+
+def _is_of(words: str, source: str) -> bool | None:
+    """Whether the address is one of those that `192.0.2.0/24 to 198.51.100.1 on eth0` is about, if that can be told."""
+    name, *more = words.split()
+    if name != ANYONE and not source:
+        return None
+    inside = name == ANYONE or ipaddress.ip_address(source) in ipaddress.ip_network(name, strict=False)
+    return None if inside and more else inside
+
+
+def _source(result: Mapping[str, Any]) -> str:
+    """The address that the host sees; empty where a router on the way puts its own there."""
+    source = str(result["source"])
+    translated = ipaddress.ip_address(result["address"]).is_global and not ipaddress.ip_address(source).is_global
+    return "" if translated else source
 
 
 def compare(rows: Sequence[Mapping[str, Any]], seen: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -203,7 +260,7 @@ def compare(rows: Sequence[Mapping[str, Any]], seen: Sequence[Mapping[str, Any]]
 def _as_declared(open_to: Sequence[str], result: Mapping[str, Any]) -> bool | None:
     if result["answer"] == UNREACHABLE or not result["source"]:
         return None
-    expected = _expected(open_to, result["source"])
+    expected = _expected(open_to, _source(result))
     if expected is None or (result["protocol"] == "udp" and result["answer"] == SILENT and expected):
         return None
     return (result["answer"] == OPEN) is expected
@@ -213,6 +270,18 @@ HEADINGS = ("PORT", "IP", "PROCESS OR CONTAINER", "DECLARED OPEN TO", "SEEN", "A
 _VERDICT = {True: "yes", False: "NO", None: "can't be told"}
 
 
+def _declared_open(row: Mapping[str, Any]) -> str:
+    words = ", ".join(map(_shortened, row["open_to"])) or "nobody"
+    others = ", ".join(map(_shortened, row.get("undeclared", ())))
+    return f"{words} (by a foreign rule: {others})" if others else words
+
+
+def _shortened(who: str) -> str:
+    words, _, shut = who.partition(BUT)
+    names = shut.split(", ")
+    return f"{words}{BUT}{', '.join(names[:SHOWN])} and {len(names) - SHOWN} more" if len(names) > SHOWN else who
+
+
 def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The compared rows as lines of a table."""
     cells = [
@@ -220,7 +289,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             f"{row['port']}/{row['protocol']}",
             f"v{row['family']}",
             ", ".join(row["who"]),
-            ", ".join(row["open_to"]) or "nobody",
+            _declared_open(row),
             ", ".join(row["seen"]) or "not tried",
             _VERDICT[row["as_declared"]],
         )

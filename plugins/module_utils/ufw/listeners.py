@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import json
 import os
-import socket
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.command import run
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text
@@ -26,8 +23,6 @@ from ansible_collections.portside.vps.plugins.module_utils.ufw.policy import FIL
 from ansible_collections.portside.vps.plugins.module_utils.ufw.rulesfile import parse_rules
 from ansible_collections.portside.vps.plugins.module_utils.ufw.settings import POLICY_WORDS, read_setting
 
-DOCKER_SOCKET = "/run/docker.sock"
-DOCKER_SECONDS = 10
 # Docker's own listeners, beside the containers' that they serve.
 PROXY = "docker-proxy"
 # The kernel, or a process in another namespace.
@@ -42,7 +37,7 @@ def sockets() -> list[Socket]:
         text = read_text(Path("/proc/net") / table) or ""
         waiting.update({inode: (protocol, *place) for inode, place in parse_proc_net(text, protocol).items()})
     owners = _owners()
-    published = published_ports(_containers())
+    published = published_ports(host.ask_docker("/containers/json"))
     own = [Socket(*place, who=owners.get(inode, NOBODY)) for inode, place in waiting.items()]
     known = {(one.protocol, one.port) for one in published}
     return [*(one for one in own if one.who != PROXY or (one.protocol, one.port) not in known), *published]
@@ -60,27 +55,6 @@ def _owners() -> dict[str, str]:
                     if kind == "socket":
                         found.setdefault(inode.strip("[]"), name)
     return found
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(DOCKER_SECONDS)
-        self.sock.connect(DOCKER_SOCKET)
-
-
-def _containers() -> list[dict[str, Any]]:
-    """Running containers as Docker's API lists them; none where no Docker runs."""
-    connection = _UnixConnection("localhost")
-    try:
-        connection.request("GET", "/containers/json")
-        answer = connection.getresponse()
-        content = json.loads(answer.read()) if answer.status == 200 else []
-    except OSError:
-        return []
-    finally:
-        connection.close()
-    return list(content)
 
 
 def addresses() -> list[str]:
@@ -112,5 +86,6 @@ def declared() -> dict[Family, Declared]:
             guard=guard_of(present.files[f"after{family}"]),
             forwarded=forwarded_ports(present.saved[family]),
             active=enabled and live.is_loaded(present.saved[family], family),
+            owned=present.state.owned.get(family) or None,
         )
     return found

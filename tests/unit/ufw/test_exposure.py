@@ -1,5 +1,6 @@
 """What listens, whom it is declared open to, and how that compares with what somebody outside sees."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from ansible_collections.portside.vps.plugins.module_utils.ufw.exposure import (
     targets,
 )
 from ansible_collections.portside.vps.plugins.module_utils.ufw.guard import Guard, render_guard
+from ansible_collections.portside.vps.plugins.module_utils.ufw.policy import identity
 
 CAPTURED = Path(__file__).parent / "captured"
 CONTAINERS = [
@@ -78,6 +80,13 @@ CONTAINER = Socket("tcp", "0.0.0.0", 15432, "container db", 5432)
         (firewall({"port": 80, "from": "192.0.2.1"}, {"port": 80, "action": "reject"}), HOST, ["192.0.2.1"]),
         (firewall(incoming="allow"), HOST, ["anyone"]),
         (firewall({"port": 80, "action": "deny"}, incoming="allow"), HOST, []),
+        (firewall({"from": "192.0.2.66", "action": "deny"}, {"port": 80}), HOST, ["anyone but 192.0.2.66"]),
+        (
+            firewall({"port": 80, "interface": "wg0", "action": "reject"}, {"port": 80, "proto": "tcp"}),
+            HOST,
+            ["anyone but anyone on wg0"],
+        ),
+        (firewall({"from": "192.0.2.66", "action": "deny"}, incoming="allow"), HOST, ["anyone but 192.0.2.66"]),
         (firewall({"port": 80}), Socket("tcp", "127.0.0.1", 80, "nginx"), []),
         (firewall(active=False), HOST, ["anyone"]),
         (firewall({"port": 80, "direction": "out"}), HOST, []),
@@ -95,6 +104,31 @@ CONTAINER = Socket("tcp", "0.0.0.0", 15432, "container db", 5432)
 )
 def test_whom_a_port_is_open_to(declared, socket, expected):
     assert declared.open_to(socket) == expected
+
+
+BY_HAND = ({"port": 80}, {"port": 80, "proto": "tcp", "from": "192.0.2.9"}, {"port": 81})
+
+
+@pytest.mark.parametrize(
+    ("owned", "port", "open_to", "undeclared"),
+    [
+        (None, 80, ["anyone"], []),
+        ([0], 80, ["anyone"], []),
+        ([1], 80, ["192.0.2.9"], ["anyone"]),
+        ([1], 81, [], ["anyone"]),
+        ([1], 82, [], []),
+    ],
+)
+def test_what_others_have_opened_is_not_declared(owned, port, open_to, undeclared):
+    there = firewall(*BY_HAND)
+    ours = None if owned is None else {identity(there.rules[number]) for number in owned}
+    [row] = exposure([Socket("tcp", "0.0.0.0", port, "nginx")], {"4": replace(there, owned=ours)})
+    assert (row["open_to"], row["undeclared"]) == (open_to, undeclared)
+
+
+def test_a_routed_rule_of_others_does_not_declare_a_container():
+    there = replace(firewall({"port": 5432, "direction": "routed"}), owned={"another"})
+    assert (there.open_to(CONTAINER), there.undeclared(CONTAINER)) == ([], ["anyone"])
 
 
 def test_a_socket_at_both_families_is_two_rows():
@@ -126,6 +160,13 @@ def test_every_port_is_tried_at_the_addresses_of_its_family():
         (["203.0.113.0/24"], "open", "tcp", False),
         (["anyone on wg0"], "open", "tcp", None),
         (["203.0.113.1 on wg0"], "open", "tcp", False),
+        (["anyone but 198.51.100.7"], "silent", "tcp", True),
+        (["anyone but 198.51.100.7"], "open", "tcp", False),
+        (["anyone but 203.0.113.1, 198.51.100.0/24"], "silent", "tcp", True),
+        (["anyone but 203.0.113.1"], "open", "tcp", True),
+        (["anyone but 203.0.113.1"], "silent", "tcp", False),
+        (["anyone but anyone on wg0"], "silent", "tcp", None),
+        (["anyone but 198.51.100.7 on wg0"], "open", "tcp", None),
         (["anyone"], "unreachable", "tcp", None),
         (["anyone"], "silent", "udp", None),
         ([], "silent", "udp", True),
@@ -134,6 +175,24 @@ def test_every_port_is_tried_at_the_addresses_of_its_family():
 def test_what_is_seen_is_compared_with_what_is_declared(open_to, answer, protocol, expected):
     row = {"port": 80, "protocol": protocol, "family": "4", "who": ["nginx"], "open_to": open_to}
     seen = {"address": "192.0.2.1", "port": 80, "protocol": protocol, "answer": answer, "source": "198.51.100.7"}
+    [compared] = compare([row], [seen])
+    assert compared["as_declared"] is expected
+
+
+@pytest.mark.parametrize(
+    ("open_to", "answer", "expected"),
+    [
+        (["203.0.113.0/24"], "open", None),
+        (["203.0.113.0/24"], "silent", None),
+        (["anyone but 203.0.113.9"], "silent", None),
+        (["anyone"], "silent", False),
+        ([], "open", False),
+        ([], "silent", True),
+    ],
+)
+def test_an_observer_whose_address_is_translated_is_not_taken_for_somebody_else(open_to, answer, expected):
+    row = {"port": 80, "protocol": "tcp", "family": "4", "who": ["nginx"], "open_to": open_to}
+    seen = {"address": "8.8.8.8", "port": 80, "protocol": "tcp", "answer": answer, "source": "192.168.1.5"}
     [compared] = compare([row], [seen])
     assert compared["as_declared"] is expected
 
@@ -152,3 +211,10 @@ def test_the_table():
         "22/tcp    v4  sshd                  anyone            open  yes",
         "9999/tcp  v6  container any         nobody            open  NO",
     ]
+
+
+def test_the_table_says_what_others_opened_and_stays_readable():
+    banned = ", ".join(f"192.0.2.{number}" for number in range(5))
+    row = {"port": 80, "protocol": "tcp", "family": "4", "who": ["nginx"], "undeclared": ["anyone"]}
+    [_, line] = table(compare([{**row, "open_to": [f"192.0.2.0/24 but {banned}"]}], []))
+    assert "192.0.2.0/24 but 192.0.2.0, 192.0.2.1, 192.0.2.2 and 2 more (by a foreign rule:" in line
