@@ -173,6 +173,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils.ufw import change, guard, host
 from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import (
     RuleError,
+    check_interfaces,
     check_timeout,
     declare,
     declare_addresses,
@@ -254,6 +255,7 @@ def _policy(module: AnsibleModule) -> Policy:
     rules = _checked(wrong, lambda: declare(wanted["rules"], interfaces=interfaces))
     published = _checked(wrong, lambda: declare_published(wanted["docker_allow"]))
     exempt = _checked(wrong, lambda: declare_addresses(wanted["ssh_exempt"]))
+    _checked(wrong, lambda: check_interfaces(trusted))
     _checked(wrong, lambda: check_timeout(wanted["confirm_timeout"]))
     if wrong:
         raise RuleError(wrong)

@@ -214,7 +214,7 @@ def _interfaces(item: _Item, direction: str, known: Collection[str] | None) -> t
             continue
         if not _INTERFACE.fullmatch(name):
             item.wrong(f"{key} '{name}' is no name for an interface")
-        elif known is not None and not name.endswith("+") and name not in known:
+        elif known is not None and item.given.get("state") != "absent" and not name.endswith("+") and name not in known:
             there = ", ".join(sorted(other for other in known if not other.startswith("veth")))
             item.wrong(
                 f"{key} '{name}' doesn't exist on this host, which has {there};"
@@ -264,6 +264,21 @@ def declare_addresses(values: Sequence[str], name: str = "ufw_ssh_exempt") -> li
     if problems:
         raise RuleError(problems)
     return addresses
+
+
+def check_interfaces(values: Sequence[str], name: str = "ufw_docker_interfaces") -> None:
+    """Names of interfaces that iptables takes; they need not exist yet.
+
+    Raises:
+        RuleError: with all that is wrong in the list.
+    """
+    problems = [
+        f"{name}, item {number}: '{value}' is no name for an interface"
+        for number, value in enumerate(values, 1)
+        if not _INTERFACE.fullmatch(str(value))
+    ]
+    if problems:
+        raise RuleError(problems)
 
 
 def check_timeout(seconds: int, name: str = "ufw_confirm_timeout") -> None:

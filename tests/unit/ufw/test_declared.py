@@ -3,6 +3,7 @@
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import (
     RuleError,
+    check_interfaces,
     check_timeout,
     declare,
     declare_addresses,
@@ -107,6 +108,21 @@ def test_everything_wrong_is_said_at_once():
 def test_two_rules_for_the_same_traffic_are_refused(first, second):
     with pytest.raises(RuleError, match=r"rule 2 .*: matches the same traffic as ufw_rules, rule 1 .*; keep one"):
         declare([first, second])
+
+
+def test_a_rule_for_an_interface_that_is_gone_can_be_removed():
+    assert declare([{"port": 80, "interface": "eth7", "state": "absent"}], interfaces=["lo", "eth0"])
+
+
+def test_interfaces_that_iptables_would_not_take_are_named():
+    check_interfaces(["docker0", "br-+", "mine"])
+    with pytest.raises(RuleError) as error:
+        check_interfaces(["docker0", "", "a bridge", "longer-than-fifteen"])
+    assert error.value.problems == [
+        "ufw_docker_interfaces, item 2: '' is no name for an interface",
+        "ufw_docker_interfaces, item 3: 'a bridge' is no name for an interface",
+        "ufw_docker_interfaces, item 4: 'longer-than-fifteen' is no name for an interface",
+    ]
 
 
 def test_an_interface_is_not_looked_for_where_the_host_is_not_known():
