@@ -302,10 +302,13 @@ def _ssh_rules(policy: Policy, family: Family) -> list[Entry]:
     """Rules for the ports of sshd, before all others. A rule that the user wrote for the same traffic replaces ours."""
     if not policy.allow_ssh:
         return []
-    exempt = [*policy.ssh_exempt, *([policy.connection.client] if policy.connection and policy.ssh_limit else [])]
+    declared = [(entry.match, entry.action) for entry in _declared(policy.rules, family, present=True)]
     found: list[Entry] = []
     for port in sorted(policy.ssh_ports):
-        for address in dict.fromkeys(exempt):
+        # Whoever writes `limit` for ssh himself doesn't mean to count Ansible's connections either.
+        limited = policy.ssh_limit or (_allow(port, family, comment="").match, "limit") in declared
+        client = [policy.connection.client] if policy.connection and limited else []
+        for address in dict.fromkeys([*policy.ssh_exempt, *client]):
             if (":" in address) == (family == "6"):
                 found.append(_allow(port, family, source=address, comment=EXEMPT_COMMENT))
         action = "limit" if policy.ssh_limit else "allow"

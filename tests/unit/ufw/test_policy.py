@@ -165,7 +165,7 @@ def test_only_new_defaults_make_ufw_stop_and_start(change, restart):
         ),
         (
             replace(POLICY, rules=declare([{"port": 22, "proto": "tcp", "action": "limit"}])),
-            ["limit 22/tcp"],
+            ["allow 22/tcp from 198.51.100.7 # ssh, never limited", "limit 22/tcp"],
         ),
         (
             replace(POLICY, rules=(), guard=Guard(published=tuple(declare_published([{"port": 81, "proto": "udp"}])))),
