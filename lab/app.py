@@ -1,4 +1,4 @@
-"""The example application in the lab's registry: built from its own Dockerfile, with wheels that the controller got."""
+"""The example applications in the lab's registry: built from their Dockerfiles, with wheels that the controller got."""
 
 import platform
 import shutil
@@ -13,24 +13,25 @@ from lab.errors import LabError
 from lab.identity import CHECKOUT, Lab
 from lab.locks import machine_lock
 
-SOURCE = CHECKOUT / "examples" / "webhook-app"
-NAME = "webhook-app"
-VERSIONS = ("1.0", "1.1")
+EXAMPLES = CHECKOUT / "examples"
+# The examples, and the versions that are made of each.
+VERSIONS = {"webhook-app": ("1.0", "1.1"), "django-app": ("1.0",)}
 PYTHON_VERSION = "3.13"
 
 
 def publish(lab: Lab) -> None:
-    """Build all versions of the example unless that was done before, and push them to the lab's registry."""
+    """Build all versions of the examples unless that was done before, and push them to the lab's registry."""
     docker_engine = engine.client()
     with machine_lock("images", shared=True):
         base = images.python_image(docker_engine)
-        recipe = images.recipe_hash(SOURCE, base)
-        for version in VERSIONS:
-            tag = f"{images.REPOSITORY}/{NAME}:{version}-{recipe}"
-            with machine_lock(tag):
-                if not images.exists(docker_engine, tag):
-                    _build(docker_engine, base, version, tag)
-            push(docker_engine, lab, tag, f"{NAME}:{version}")
+        for name, versions in VERSIONS.items():
+            recipe = images.recipe_hash(EXAMPLES / name, base)
+            for version in versions:
+                tag = f"{images.REPOSITORY}/{name}:{version}-{recipe}"
+                with machine_lock(tag):
+                    if not images.exists(docker_engine, tag):
+                        _build(docker_engine, name, base, version, tag)
+                push(docker_engine, lab, tag, f"{name}:{version}")
 
 
 def push(docker_engine: Any, lab: Lab, image: str, name: str) -> None:
@@ -53,14 +54,14 @@ def push(docker_engine: Any, lab: Lab, image: str, name: str) -> None:
         docker_engine.images.remove(f"{target}:{tag}")
 
 
-def _build(docker_engine: Any, base: str, version: str, tag: str) -> None:
+def _build(docker_engine: Any, name: str, base: str, version: str, tag: str) -> None:
     with tempfile.TemporaryDirectory(prefix="portside-app-") as directory:
-        context = Path(directory) / NAME
-        shutil.copytree(SOURCE, context)
+        context = Path(directory) / name
+        shutil.copytree(EXAMPLES / name, context)
         _download_wheels(context / "requirements.txt", context / "wheels")
         arguments = {"BASE": base, "VERSION": version, "PIP_NO_INDEX": "1"}
         # A name for the first stage too: what has none would stay behind when the images are removed.
-        stage = f"{images.REPOSITORY}/{NAME}:build-{tag.rpartition('-')[2]}"
+        stage = f"{images.REPOSITORY}/{name}:build-{tag.rpartition('-')[2]}"
         images.build(docker_engine, context, stage, arguments, network="none", target="build")
         images.build(docker_engine, context, tag, arguments, network="none")
 
@@ -77,4 +78,4 @@ def _download_wheels(requirements: Path, directory: Path) -> None:
         check=False,
     )
     if result.returncode:
-        raise LabError(f"pip could not download the wheels of {SOURCE / 'requirements.txt'}:\n{result.stderr[-2000:]}")
+        raise LabError(f"pip could not download the wheels of {requirements}:\n{result.stderr[-2000:]}")

@@ -46,7 +46,7 @@ def group_vars(lab: Lab) -> dict[str, Any]:
         "portside_apps": [
             {
                 "name": "shop-api",
-                "image": f"{services.REGISTRY}/{app.NAME}:{app.VERSIONS[0]}",
+                "image": f"{services.REGISTRY}/webhook-app:{app.VERSIONS['webhook-app'][0]}",
                 "port": 8000,
                 "domains": [DOMAIN],
                 "health": {"path": "/health"},
