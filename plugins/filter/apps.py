@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.portside.vps.plugins.module_utils.inventory import apps as portside_apps
-from ansible_collections.portside.vps.plugins.module_utils.inventory import roles, variables, wiring
+from ansible_collections.portside.vps.plugins.module_utils.inventory import egress, roles, variables, wiring
 from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import SETTINGS
 from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError
 
@@ -82,6 +82,21 @@ def app_firewall_rules(extra: Iterable[wiring.Item], http3: bool = False) -> lis
     return wiring.firewall_rules(extra, http3)
 
 
+def egress_environment(egress_settings: Mapping[str, Any], consumer: str) -> dict[str, str]:
+    """The variables that a consumer of the server's own, `docker` or `certbot`, goes out with.
+
+    Args:
+        egress_settings: the value of `portside_egress`.
+        consumer: its key there.
+    """
+    return egress.consumer_environment(egress_settings, consumer)
+
+
+def egress_apt_conf(egress_settings: Mapping[str, Any]) -> str:
+    """The text of apt's file of proxies, from the value of `portside_egress`; empty where it says nothing of apt."""
+    return egress.apt_conf(egress_settings)
+
+
 class FilterModule:
     """Registers the filters."""
 
@@ -93,5 +108,7 @@ class FilterModule:
             "app_firewall_rules": app_firewall_rules,
             "app_sites": app_sites,
             "app_summary": app_summary,
+            "egress_apt_conf": egress_apt_conf,
+            "egress_environment": egress_environment,
             "inventory_problems": inventory_problems,
         }

@@ -32,6 +32,12 @@ options:
     type: list
     elements: str
     default: []
+  proxy_conf:
+    description:
+      - Text of C(/etc/apt/apt.conf.d/95portside-proxy), in place before anything is fetched. Empty removes
+        the file; without this option it is left alone.
+      - Root alone can read the file when a proxy's URL in it has a password.
+    type: str
 attributes:
   check_mode: {support: full, description: Says which packages would be installed.}
   diff_mode: {support: full, description: Lists the packages before and after.}
@@ -57,10 +63,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.portside.vps.plugins.module_utils.apt import packages
+from ansible_collections.portside.vps.plugins.module_utils.apt import packages, proxy
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, run
 from ansible_collections.portside.vps.plugins.module_utils.files import write_atomic
+from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
 
 # A slow mirror and a small disk: an hour is a hang, less may be real work.
 INSTALL_TIMEOUT = 3600.0
@@ -104,32 +110,40 @@ def _install(names: list[str], recommends: bool) -> None:
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "name": {"type": "list", "elements": "str", "required": True},
             "install_recommends": {"type": "bool", "default": False},
             "start_later": {"type": "list", "elements": "str", "default": []},
+            "proxy_conf": {"type": "str"},
         },
         supports_check_mode=True,
     )
+    module.no_log_values.update(proxy.passwords(module.params["proxy_conf"]))
     try:
+        conf = proxy.change(module.params["proxy_conf"])
+        if not module.check_mode:
+            proxy.apply(conf)
         # dpkg-query exits 1 when one of the names is unknown to it, and still lists the others.
         query = run([*packages.QUERY, *module.params["name"]], expect=(0, 1))
         absent = packages.missing(module.params["name"], packages.installed(query.stdout))
         if absent and not module.check_mode:
             with _not_started([name for name in module.params["start_later"] if name in absent]):
                 _install(absent, module.params["install_recommends"])
-    except CommandError as error:
+    except (CommandError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(
-        changed=bool(absent),
+        changed=bool(absent or conf),
         installed=absent,
-        diff={
-            "before_header": "packages",
-            "after_header": "packages",
-            "before": "",
-            "after": "".join(f"{name}\n" for name in absent),
-        },
+        diff=[
+            {
+                "before_header": "packages",
+                "after_header": "packages",
+                "before": "",
+                "after": "".join(f"{name}\n" for name in absent),
+            },
+            *([conf.diff()] if conf else []),
+        ],
     )
 
 

@@ -23,6 +23,13 @@ options:
     description: Options that hold unless O(options) says something else.
     type: dict
     default: {}
+  environment:
+    description:
+      - Variables the daemon runs with, an outbound proxy for pulls for instance, in a drop-in of its unit that
+        root alone can read.
+      - Empty removes the drop-in. Other drop-ins are left alone.
+    type: dict
+    default: {}
   path:
     description: The file.
     type: path
@@ -40,6 +47,10 @@ EXAMPLES = r"""
       live-restore: true
       log-driver: local
       log-opts: {max-size: 10m, max-file: 5}
+
+- name: Images are pulled through a proxy
+  portside.vps.docker_daemon:
+    environment: {HTTPS_PROXY: "http://proxy.example.com:3128", NO_PROXY: "localhost,127.0.0.1,::1"}
 """
 
 RETURN = r"""
@@ -53,6 +64,7 @@ steps:
 import os
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +74,47 @@ from ansible_collections.portside.vps.plugins.module_utils.daemon.host import Da
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
 
-# Stands while the daemon has not taken the file yet. It is gone after a boot, and so is the old daemon.
+# Stands while the daemon has not taken the files yet. It is gone after a boot, and so is the old daemon.
 PENDING = Path("/run/portside-docker-restart")
 SWARM = Path("/var/lib/docker/swarm/docker-state.json")
-# Proxy URLs in it may have passwords; nobody but dockerd has to read it.
+DROP_IN = Path("/etc/systemd/system/docker.service.d/portside-environment.conf")
+# Proxy URLs in them may have passwords; nobody but dockerd and systemd has to read them.
 MODE = 0o600
+
+
+@dataclass(frozen=True)
+class _File:
+    """One of the files: what it says and what it is to say; None is no file."""
+
+    path: Path
+    before: str | None
+    after: str | None
+    same: bool
+
+    @classmethod
+    def of(cls, path: Path, after: str | None, *, alike: bool = False) -> _File:
+        """`alike` says that the text there means the same, however it is written."""
+        before = read_text(path)
+        modes = before is None or os.stat(path).st_mode & 0o777 == MODE
+        return cls(path, before, after, (before == after or alike) and modes)
+
+    def put(self, text: str | None) -> None:
+        """Make the file say the text."""
+        if text is None:
+            self.path.unlink(missing_ok=True)
+            return
+        self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        write_atomic(self.path, text, mode=MODE)
+
+    def diff(self) -> dict[str, str]:
+        """Before and after, without passwords."""
+        before = options.redacted(self.before or "")
+        return {
+            "before_header": str(self.path),
+            "after_header": str(self.path),
+            "before": before,
+            "after": before if self.same else options.redacted(self.after or ""),
+        }
 
 
 def _check(path: Path, text: str) -> None:
@@ -86,23 +134,32 @@ def _take(steps: list[str], wanted: dict[str, Any]) -> None:
             host.systemctl("restart")
 
 
-def _replace(path: Path, before: str | None, text: str, steps: list[str], wanted: dict[str, Any]) -> None:
-    """Write the file and have the daemon take it; put the old one back if it does not come up."""
+def _replace(files: list[_File], steps: list[str], wanted: dict[str, Any]) -> None:
+    """Write the files and have the daemon take them; put the old ones back if it does not come up."""
     write_atomic(PENDING, "the Docker daemon has not taken its options yet\n")
-    if text != before:
-        write_atomic(path, text, mode=MODE)
+    for file in files:
+        if not file.same:
+            file.put(file.after)
+    host.reload_units()
     try:
         _take(steps, wanted)
     except DaemonError as error:
-        if before is None:
-            path.unlink(missing_ok=True)
-        else:
-            write_atomic(path, before, mode=MODE)
+        for file in files:
+            file.put(file.before)
+        host.reload_units()
         host.systemctl("restart")
         PENDING.unlink(missing_ok=True)
         raise DaemonError(
             f"Docker did not come up with the new options, and runs with the old ones again: {error}"
         ) from error
+
+
+def _steps(old: dict[str, Any], wanted: dict[str, Any], variables: _File) -> list[str]:
+    if PENDING.exists():
+        return [options.RELOAD, options.RESTART]
+    steps = options.steps(old, wanted)
+    # A process keeps the environment that it was started with.
+    return steps if variables.same or options.RESTART in steps else [*steps, options.RESTART]
 
 
 def _work(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -111,35 +168,31 @@ def _work(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if found:
         raise DaemonError("Docker's options can't be used:\n" + "\n".join(found))
     path = Path(params["path"])
-    before = read_text(path)
     text = options.render(wanted)
-    old = options.parse(before)
-    same = old == wanted and before is not None and os.stat(path).st_mode & 0o777 == MODE
+    old = options.parse(read_text(path))
+    files = [
+        _File.of(path, text, alike=old == wanted),
+        _File.of(DROP_IN, options.drop_in(params["environment"])),
+    ]
+    same = all(file.same for file in files)
     installed = shutil.which("dockerd") is not None
     if not installed and not check_mode:
         raise DaemonError("dockerd is not installed on this host: `docker_manage_packages: true` installs it")
     running = installed and host.active()
-    steps = options.steps(old or {}, wanted) if running else []
-    if running and PENDING.exists():
-        steps = [options.RELOAD, options.RESTART]
+    steps = _steps(old or {}, wanted, files[1]) if running else []
     service = [] if running and host.enabled() else ["enable", *([] if running else ["start"])]
-    if not same and installed:
+    if not files[0].same and installed:
         _check(path, text)
     if not check_mode:
         if steps or not same:
-            _replace(path, before, text, steps, wanted)
+            _replace(files, steps, wanted)
         for verb in service:
             host.systemctl(verb)
         PENDING.unlink(missing_ok=True)
     return {
         "changed": bool(steps or service or not same),
         "steps": [*steps, *service],
-        "diff": {
-            "before_header": str(path),
-            "after_header": str(path),
-            "before": options.redacted(before or ""),
-            "after": options.redacted(before or "" if same else text),
-        },
+        "diff": [file.diff() for file in files],
     }
 
 
@@ -149,6 +202,7 @@ def main() -> None:
         argument_spec={
             "options": {"type": "dict", "default": {}},
             "defaults": {"type": "dict", "default": {}},
+            "environment": {"type": "dict", "default": {}},
             "path": {"type": "path", "default": "/etc/docker/daemon.json"},
         },
         supports_check_mode=True,

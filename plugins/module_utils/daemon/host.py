@@ -110,6 +110,11 @@ def _live_restore() -> bool | None:
         return None
 
 
+def reload_units() -> None:
+    """Have systemd read the drop-ins of the unit."""
+    run(["systemctl", "daemon-reload"], timeout=60)
+
+
 def systemctl(verb: str) -> None:
     """Run systemctl on the unit.
 

@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils import unit_files
+
 Options = dict[str, Any]
 
 # What dockerd takes at a SIGHUP: docs.docker.com/reference/cli/dockerd, "Configuration reload behavior". All else needs
@@ -32,6 +34,7 @@ RELOADABLE = frozenset(
 # The drivers whose rotation the default log options are for.
 ROTATING = frozenset(["local", "json-file"])
 RELOAD, RESTART = "reload", "restart"
+DROP_IN_MARKER = "# Managed by Ansible (portside.vps.docker). The role's next run undoes what is changed here."
 
 
 def _combined(base: Mapping[str, Any], above: Mapping[str, Any]) -> Options:
@@ -114,6 +117,14 @@ def steps(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 def render(options: Mapping[str, Any]) -> str:
     """The text of daemon.json."""
     return json.dumps(options, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def drop_in(variables: Mapping[str, Any]) -> str | None:
+    """The text of the unit's drop-in with the daemon's variables; None where there are none."""
+    if not variables:
+        return None
+    lines = unit_files.environment_lines({name: str(value) for name, value in variables.items()})
+    return "\n".join([DROP_IN_MARKER, "[Service]", *lines]) + "\n"
 
 
 def parse(text: str | None) -> Options | None:

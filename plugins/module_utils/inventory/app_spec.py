@@ -58,6 +58,7 @@ EGRESS: Spec = {
         "loopback and the app's own neighbours. Small ranges are written out; `*.name`, `.name` and ports are refused.",
     },
 }
+CONSUMER = {"type": "str", "choices": ["direct", "proxy"], "or_options": EGRESS}
 APP: Spec = {
     "name": {
         **options.APP["name"],
@@ -98,10 +99,8 @@ APP: Spec = {
         "task). What is left out has the role's default.",
     },
     "egress": {
-        "type": "str",
-        "choices": ["direct", "proxy"],
+        **CONSUMER,
         "default": "direct",
-        "or_options": EGRESS,
         "description": "How the app gets out: `proxy` sets the variables of `portside_egress`, `direct` none, a "
         "dictionary those of its own. Nothing is inherited from the server.",
     },
@@ -133,8 +132,26 @@ SETTINGS: Spec = {
     "portside_egress": {
         "type": "dict",
         "default": {},
-        "options": EGRESS,
-        "description": "The outbound proxy for apps with `egress: proxy`.",
+        "options": {
+            **EGRESS,
+            "apt": {
+                **CONSUMER,
+                "description": "How apt gets out, in runs and on its own (unattended upgrades). Left out, what the "
+                "server says of it is left alone.",
+            },
+            "docker": {
+                **CONSUMER,
+                "default": "direct",
+                "description": "How Docker pulls images. A change restarts the daemon, but no container.",
+            },
+            "certbot": {
+                **CONSUMER,
+                "default": "direct",
+                "description": "How certbot reaches the ACME server, in runs and for the timer's renewals.",
+            },
+        },
+        "description": "The outbound proxy, and who goes through it: apt, Docker and certbot here, apps by their "
+        "`egress`.",
     },
     "portside_firewall_rules": {
         "type": "list",

@@ -155,7 +155,7 @@ def complete(raw: Any) -> list[App]:
 def egress_problems(apps: Iterable[App], shared: Mapping[str, Any] | None) -> list[str]:
     """A sentence for each app that is to use a proxy that nobody declared (it would go out directly without a word),
     and for each proxy and exception that can't be used."""
-    found = egress.problems(shared or {}, "portside_egress")
+    found = egress.problems(shared or {}, "portside_egress") + egress.consumer_problems(shared or {})
     for app in apps:
         if app["state"] == "absent" or app["egress"] == "direct":
             continue

@@ -18,6 +18,8 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # The largest range that is written out, in addresses: longer lists make an environment that nobody can read.
 LARGEST_RANGE = 16
 PROXIES = ("http_proxy", "https_proxy")
+CONSUMERS = ("apt", "docker", "certbot")
+APT_MARKER = "// Managed by Ansible (portside.vps, `portside_egress`). The next run undoes what is changed here."
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.IGNORECASE)
 # No SOCKS: half of the clients can't speak it.
 _URL = re.compile(r"https?://([^\s/@]+@)?(\[[0-9a-fA-F:.]+\]|[^\s/@:\[\]]+)(:(?P<port>[0-9]{1,5}))?/?")
@@ -99,11 +101,55 @@ def declared(egress: Mapping[str, Any] | None) -> bool:
     return any((egress or {}).get(key) for key in PROXIES)
 
 
-def of_app(app: Mapping[str, Any], shared: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """The declaration that an app uses: its own, the collection's (`proxy`), or none at all (`direct`)."""
-    if app["egress"] == "direct":
+def chosen(way: Any, shared: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The proxies that `direct`, `proxy` or a dictionary stands for; None is the direct way.
+
+    Args:
+        way: an app's `egress`, or what `portside_egress` says of apt, Docker or certbot.
+        shared: the collection's proxies, for `proxy`.
+    """
+    if way in (None, "direct"):
         return None
-    return (shared or {}) if app["egress"] == "proxy" else app["egress"]
+    return (shared or {}) if way == "proxy" else dict(way)
+
+
+def of_app(app: Mapping[str, Any], shared: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The proxies that an app uses: its own, the collection's, or None."""
+    return chosen(app["egress"], shared)
+
+
+def consumer_problems(shared: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the ways of apt, Docker and certbot."""
+    found = []
+    for name in CONSUMERS:
+        way = shared.get(name)
+        proxies = chosen(way, shared)
+        if proxies is None:
+            continue
+        if not declared(proxies):
+            found.append(f"portside_egress: `{name}` needs `http_proxy` or `https_proxy`")
+        if way != "proxy":
+            found += problems(proxies, f"portside_egress: `{name}`")
+    return found
+
+
+def consumer_environment(shared: Mapping[str, Any] | None, name: str) -> dict[str, str]:
+    """The variables that Docker or certbot runs with; none for the direct way."""
+    proxies = chosen((shared or {}).get(name), shared)
+    return environment(proxies, []) if proxies is not None else {}
+
+
+def apt_conf(shared: Mapping[str, Any] | None) -> str:
+    """The text of apt's file of proxies (apt-transport-http(1)); empty where nothing is declared."""
+    way = (shared or {}).get("apt")
+    if way is None:
+        return ""
+    proxies = chosen(way, shared) or {}
+    urls = {scheme: proxies.get(f"{scheme}_proxy") or "DIRECT" for scheme in ("http", "https")}
+    names = no_proxy(proxies.get("no_proxy") or [])[0] if proxies else []
+    lines = [f'Acquire::{scheme}::Proxy "{url}";' for scheme, url in urls.items()]
+    lines += [f'Acquire::{scheme}::Proxy::{name} "DIRECT";' for scheme in urls for name in names if ":" not in name]
+    return "\n".join([APT_MARKER, *lines]) + "\n"
 
 
 def neighbours(app: Mapping[str, Any], apps: Iterable[Mapping[str, Any]]) -> list[str]:

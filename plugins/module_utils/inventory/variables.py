@@ -12,14 +12,16 @@ ALIKE = 0.85
 
 # Lists of the roles' that the playbooks fill, and what they fill them from.
 FILLED = {
+    "certbot_environment": "`portside_egress.certbot`",
     "docker_app_list": "`portside_apps`",
+    "docker_environment": "`portside_egress.docker`",
     "nginx_sites": "`portside_apps`, where an app's `site` takes the same options",
     "ufw_rules": "`portside_firewall_rules`",
 }
 
 
 def ignored(settings: Mapping[str, Any]) -> list[str]:
-    """One sentence for each list that is set although the playbooks fill it, so that it would go unheard."""
+    """One sentence for each variable that is set although the playbooks fill it, so that it would go unheard."""
     return [
         f"`{name}` is for the role alone; here it is made from {source}: say it there"
         for name, source in FILLED.items()

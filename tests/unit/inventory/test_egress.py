@@ -126,3 +126,45 @@ def test_who_is_reached_by_name_is_not_asked_of_the_proxy():
         ["cache", "db"],
         ["alone"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("way", "told"),
+    [
+        ("proxy", "portside_egress: `docker` needs"),
+        ({**PROXY, "no_proxy": [".corp"]}, "portside_egress: `docker`: `no_proxy` item `.corp`"),
+    ],
+)
+def test_a_way_of_the_servers_own_that_would_not_work_is_refused(way, told):
+    (problem,) = apps.egress_problems([], {"docker": way})
+    assert told in problem
+
+
+def test_docker_and_certbot_go_their_declared_way_and_directly_by_default():
+    shared = {**PROXY, "no_proxy": ["registry.example.com"], "docker": "proxy", "certbot": "direct"}
+    assert egress.consumer_environment(shared, "docker")["NO_PROXY"].endswith("::1,registry.example.com")
+    assert egress.consumer_environment(shared, "certbot") == {}
+    assert egress.consumer_environment(PROXY, "docker") == {}
+    assert egress.consumer_environment(None, "docker") == {}
+
+
+@pytest.mark.parametrize(
+    ("shared", "lines"),
+    [
+        ({}, []),
+        (PROXY, []),
+        ({**PROXY, "apt": "direct"}, ['Acquire::http::Proxy "DIRECT";', 'Acquire::https::Proxy "DIRECT";']),
+        (
+            {**PROXY, "no_proxy": ["deb.example.com"], "apt": "proxy"},
+            [
+                'Acquire::http::Proxy "DIRECT";',
+                'Acquire::https::Proxy "http://proxy.example.com:3128";',
+                'Acquire::http::Proxy::deb.example.com "DIRECT";',
+            ],
+        ),
+    ],
+)
+def test_apts_file(shared, lines):
+    text = egress.apt_conf(shared)
+    assert (text == "") is (not lines)
+    assert set(lines) <= set(text.splitlines())

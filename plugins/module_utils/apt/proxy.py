@@ -1,0 +1,60 @@
+"""apt's file of outbound proxies."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
+
+CONF = Path("/etc/apt/apt.conf.d/95portside-proxy")
+_USER = re.compile(r"(?<=://)[^/@\s\"]+(?=@)")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What the file says and what it is to say; empty is no file."""
+
+    before: str
+    after: str
+    mode: int
+
+    def diff(self) -> dict[str, str]:
+        """In Ansible's form, without passwords."""
+        before, after = (_USER.sub("***", text) for text in (self.before, self.after))
+        return {"before_header": str(CONF), "after_header": str(CONF), "before": before, "after": after}
+
+
+def passwords(text: str | None) -> set[str]:
+    """User and password of every URL, and the password alone."""
+    found = set(_USER.findall(text or ""))
+    return found | {part.partition(":")[2] for part in found if ":" in part}
+
+
+def mode(text: str) -> int:
+    """apt runs as any user, so all may read the file; but not a password."""
+    return 0o600 if passwords(text) else 0o644
+
+
+def change(text: str | None, path: Path = CONF) -> Change | None:
+    """What is to be done about the file; None when it is as wanted, or nothing is wanted of it (`text` is None)."""
+    if text is None:
+        return None
+    before = read_text(path)
+    if before is None:
+        return Change("", text, mode(text)) if text else None
+    if before == text and os.stat(path).st_mode & 0o777 == mode(text):
+        return None
+    return Change(before, text, mode(text))
+
+
+def apply(wanted: Change | None, path: Path = CONF) -> None:
+    """Write the file, or remove it."""
+    if wanted is None:
+        return
+    if wanted.after:
+        write_atomic(path, wanted.after, mode=wanted.mode)
+    else:
+        path.unlink(missing_ok=True)

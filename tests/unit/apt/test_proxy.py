@@ -1,0 +1,51 @@
+"""apt's file of outbound proxies."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.portside.vps.plugins.module_utils.apt import proxy
+
+PLAIN = 'Acquire::http::Proxy "http://proxy:3128";\n'
+SECRET = 'Acquire::http::Proxy "http://me:hunter2@proxy:3128";\n'
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "changes"),
+    [
+        (None, None, False),
+        (None, "", False),
+        (None, PLAIN, True),
+        (PLAIN, PLAIN, False),
+        (PLAIN, SECRET, True),
+        (PLAIN, "", True),
+        (PLAIN, None, False),
+    ],
+)
+def test_the_file_becomes_what_is_wanted_once(tmp_path, there, wanted, changes):
+    path = tmp_path / "95portside-proxy"
+    if there is not None:
+        path.write_text(there)
+        path.chmod(0o644)
+    found = proxy.change(wanted, path)
+    assert (found is not None) is changes
+    proxy.apply(found, path)
+    assert proxy.change(wanted, path) is None
+    expected = there if wanted is None else wanted
+    assert (path.read_text() if path.exists() else "") == (expected or "")
+
+
+def test_a_password_is_for_root_alone_and_in_no_diff(tmp_path):
+    path = tmp_path / "95portside-proxy"
+    change = proxy.change(SECRET, path)
+    proxy.apply(change, path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert "hunter2" not in str(change.diff())
+    assert "hunter2" in proxy.passwords(SECRET)
+
+
+def test_a_file_that_others_may_read_the_password_in_is_shut(tmp_path):
+    path = tmp_path / "95portside-proxy"
+    path.write_text(SECRET)
+    path.chmod(0o644)
+    proxy.apply(proxy.change(SECRET, path), path)
+    assert path.stat().st_mode & 0o777 == 0o600
