@@ -82,6 +82,10 @@ molecule: venv audit-venv  ## Every Molecule scenario, or those named: make mole
 bench: venv  ## Time and remote calls of a first run and of one that changes nothing, with 1 and with 20 apps
 	$(BIN)/python -m bench
 
+.PHONY: soak
+soak: venv  ## 50 deploys on each Debian under 50,000 requests and more, with every failed one counted (an hour)
+	$(BIN)/python -m soak
+
 .PHONY: clean
 clean: lab-down  ## Remove the lab, the environment and every cache
 	rm -rf $(VENV) $(BUILD) .lab .mypy_cache .ruff_cache .pytest_cache

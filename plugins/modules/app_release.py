@@ -283,6 +283,26 @@ options:
           Seconds between SIGTERM and SIGKILL when a release is stopped.
         type: int
         default: 30
+      before:
+        description: >-
+          Commands that are run one after the other before a release starts, migrations for instance, each in a
+          container with the new image, environment, volumes and networks. One that fails leaves the old release as it
+          is. A rollback runs none.
+        type: list
+        elements: str
+        default: []
+      before_timeout:
+        description: >-
+          Seconds that each command of `before` may take.
+        type: float
+        default: 600
+      strategy:
+        description: >-
+          `recreate` stops the old release before the new one starts, for what can't run twice: an app with SQLite, or a
+          licence for one. Meanwhile nginx says that the service is not available.
+        type: str
+        choices: ["blue_green", "recreate"]
+        default: "blue_green"
       drain:
         description: >-
           Seconds to wait at most for requests that the old release is still answering, before it stops.

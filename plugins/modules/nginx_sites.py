@@ -71,6 +71,12 @@ options:
         nginx starts. Empty for none.
     type: path
     default: ""
+  reload_program:
+    description:
+      - Where a program is put that reloads nginx after asking clients to close their connections. A unit among O(files)
+        has systemd run it. Empty for none.
+    type: path
+    default: ""
 attributes:
   check_mode:
     support: full
@@ -109,7 +115,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
-from ansible_collections.portside.vps.plugins.module_utils.nginx import boot, config, host, passwords, tree
+from ansible_collections.portside.vps.plugins.module_utils.nginx import boot, config, host, passwords, reload, tree
 from ansible_collections.portside.vps.plugins.module_utils.nginx.host import HostError, NginxRefused
 from ansible_collections.portside.vps.plugins.module_utils.nginx.passwords import HashError
 from ansible_collections.portside.vps.plugins.module_utils.nginx.tree import Change, PlanError, Text, Wanted, WantedFile
@@ -132,8 +138,9 @@ def _wanted(params: dict[str, Any], ipv6: bool) -> Wanted:
         )
         for file in params["files"]
     ]
-    if params["boot_program"]:
-        files.append(WantedFile(params["boot_program"], Text(inspect.getsource(boot), 0o755)))
+    for key, source in (("boot_program", boot), ("reload_program", reload)):
+        if params[key]:
+            files.append(WantedFile(params[key], Text(inspect.getsource(source), 0o755)))
     return Wanted(
         files=(*files, *(_password_file(item) for item in params["password_files"])),
         certificates={item["name"]: item["site"] for item in params["certificates"]},
@@ -286,6 +293,7 @@ def main() -> None:
             "tls_dir": {"type": "path", "default": "/etc/nginx/tls"},
             "webroot": {"type": "path", "default": "/var/www/acme"},
             "boot_program": {"type": "path", "default": ""},
+            "reload_program": {"type": "path", "default": ""},
         },
         supports_check_mode=True,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import signal
@@ -26,6 +28,9 @@ class Handler(BaseHTTPRequestHandler):
         if url.path == "/health":
             self._answer(HEALTH, {"healthy": HEALTH == 200})
             return
+        if url.path == "/ws":
+            self._echo()
+            return
         if url.path == "/slow":
             time.sleep(float(parse_qs(url.query)["seconds"][0]))
         length = int(self.headers.get("Content-Length") or 0)
@@ -43,6 +48,19 @@ class Handler(BaseHTTPRequestHandler):
 
     do_POST = do_GET
 
+    def _echo(self) -> None:
+        """A WebSocket that sends back each short text it gets (RFC 6455)."""
+        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
+        self.end_headers()
+        self.close_connection = True
+        while len(head := self.rfile.read(6)) == 6:
+            text = bytes(byte ^ head[2 + number % 4] for number, byte in enumerate(self.rfile.read(head[1] & 0x7F)))
+            self.wfile.write(head[:1] + bytes([len(text)]) + text)
+
     def _answer(self, status: int, content: dict[str, object]) -> None:
         body = json.dumps(content).encode()
         self.send_response(status)
@@ -56,6 +74,7 @@ class Server(ThreadingHTTPServer):
     """Waits for its threads at the end, so that what was begun is answered."""
 
     daemon_threads = False
+    request_queue_size = 128
 
 
 def main() -> None:

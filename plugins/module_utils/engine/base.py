@@ -28,6 +28,7 @@ class Container:
     status: str
     host_ports: tuple[int, ...] = ()
     networks: tuple[str, ...] = ()
+    job: bool = False
 
     @property
     def running(self) -> bool:

@@ -92,6 +92,7 @@ def container(listed: Mapping[str, Any]) -> Container:
         status=listed.get("State", ""),
         host_ports=tuple(sorted(ports)),
         networks=tuple(sorted((listed.get("NetworkSettings") or {}).get("Networks") or ())),
+        job="portside.job" in labels,
     )
 
 

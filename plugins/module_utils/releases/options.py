@@ -208,6 +208,26 @@ APP: Spec = {
         "default": 30,
         "description": "Seconds between SIGTERM and SIGKILL when a release is stopped.",
     },
+    "before": {
+        "type": "list",
+        "elements": "str",
+        "default": [],
+        "description": "Commands that are run one after the other before a release starts, migrations for instance, "
+        "each in a container with the new image, environment, volumes and networks. One that fails leaves the old "
+        "release as it is. A rollback runs none.",
+    },
+    "before_timeout": {
+        "type": "float",
+        "default": 600,
+        "description": "Seconds that each command of `before` may take.",
+    },
+    "strategy": {
+        "type": "str",
+        "choices": ["blue_green", "recreate"],
+        "default": "blue_green",
+        "description": "`recreate` stops the old release before the new one starts, for what can't run twice: an app "
+        "with SQLite, or a licence for one. Meanwhile nginx says that the service is not available.",
+    },
     "drain": {
         "type": "float",
         "default": 30,

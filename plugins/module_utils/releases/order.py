@@ -46,6 +46,16 @@ def order(depends_on: Mapping[str, Collection[str]]) -> list[str]:
     return list(done)
 
 
+def waves(depends_on: Mapping[str, Collection[str]]) -> list[list[str]]:
+    """The apps in groups that can be worked on at the same time, each group after those that it depends on."""
+    depth: dict[str, int] = {}
+    for name in order(depends_on):
+        depth[name] = 1 + max((depth[other] for other in depends_on[name] if other in depth), default=-1)
+    return [
+        [name for name in depends_on if depth[name] == level] for level in range(max(depth.values(), default=-1) + 1)
+    ]
+
+
 def missing(depends_on: Iterable[str], running: Collection[str]) -> str:
     """Why an app can't be released yet: what it depends on and what does not run; empty where all runs."""
     absent = [name for name in depends_on if name not in running]

@@ -51,11 +51,15 @@ def upstream(app: App, release: Release) -> str:
     """The upstream file's text: what nginx includes into the app's `upstream` block.
 
     max_fails=0: with its only server marked down nginx would answer 502 for fail_timeout seconds by itself.
+
+    The container's own address is asked when nobody answers on the published port: while Docker's daemon is restarted,
+    its rules for published ports are gone for a moment.
     """
     host = f"[{app.bind}]" if ":" in app.bind else app.bind
+    direct = f"server {release.address}:{app.port} backup max_fails=0;\n" if release.address else ""
     return (
         f"# Release {release.number} of {app.name}; rewritten at every switch.\n"
-        f"server {host}:{release.host_port} max_fails=0;\n"
+        f"server {host}:{release.host_port} max_fails=0;\n{direct}"
     )
 
 
@@ -205,7 +209,7 @@ def next_port(app: App, state: AppState) -> int | None:
     """The port for the next release: the one that the live release does not have; None for one without."""
     if not app.published:
         return None
-    if app.recreates:
+    if len(state.ports) == 1:
         return state.ports[0]
     return next(port for port in state.ports if port != _live_port(state))
 

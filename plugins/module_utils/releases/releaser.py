@@ -8,13 +8,16 @@ finished or undone by the next one (plan.damage).
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container, Engine, EngineError, Image
 from ansible_collections.portside.vps.plugins.module_utils.releases import (
+    before,
     gate,
     history,
     networks,
@@ -24,6 +27,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases import (
     validate,
 )
 from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
+from ansible_collections.portside.vps.plugins.module_utils.releases.before import JobFailedError
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import Front, FrontError
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock, NotHealthyError
 from ansible_collections.portside.vps.plugins.module_utils.releases.history import NoSuchReleaseError
@@ -34,6 +38,8 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.store import
 from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError
 
 LOG_LINES = 50
+# So many apps are worked on at a time: most of a release is waiting, for an app to start and for requests to end.
+AT_ONCE = 4
 
 
 class ReleaseError(Exception):
@@ -111,7 +117,7 @@ class _Job:
 
 
 class Releaser:
-    """Goes through the apps, one after the other.
+    """Goes through the apps.
 
     Args:
         engine: runs the containers.
@@ -145,6 +151,8 @@ class Releaser:
         self._ask = ask
         self._busy = busy
         self._today = today
+        # Held for what the apps of a host share: ports, networks, images, nginx.
+        self._shared = threading.RLock()
 
     # ------------------------------------------------------------------ what the module calls
 
@@ -187,7 +195,8 @@ class Releaser:
             image = self._images.foreseen(app) if state else None
             if state and self._refused(app, spec.fingerprint(app, salt), state, image) and state.live:
                 record = self._store.record(app.name, state.live.number)
-                found[app.name] = record.extra if record else ""
+                # What is as it is declared is nothing to bring back (and Ansible would mask it, as what it was given).
+                found[app.name] = record.extra if record and record.extra != app.extra else ""
         return found
 
     def archives_needed(self, apps: Sequence[App]) -> list[str]:
@@ -209,11 +218,19 @@ class Releaser:
         return [name for name in self._store.names() if (state := self._store.load(name)) and state.live]
 
     def _each(self, apps: Sequence[App], work: Callable[[_Job], None], salt: bytes) -> list[Outcome]:
-        """The outcomes in the order of the list. What goes is worked on first: it may free ports."""
+        """The outcomes in the order of the list, of several apps worked on at a time.
+
+        What goes is worked on first: it may free ports. What others depend on comes before them.
+        """
         containers = self._engine.containers()
-        ranks = {name: rank for rank, name in enumerate(order.order({app.name: app.depends_on for app in apps}))}
-        ordered = sorted(apps, key=lambda app: (app.present, ranks[app.name]))
-        done = {app.name: self._guarded(app, work, salt, containers) for app in ordered}
+        present = {app.name: app.depends_on for app in apps if app.present}
+        waves = [[app.name for app in apps if not app.present], *order.waves(present)]
+        by_name = {app.name: app for app in apps}
+        done: dict[str, Outcome] = {}
+        for wave in waves:
+            with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+                outcomes = pool.map(lambda name: self._guarded(by_name[name], work, salt, containers), wave)
+                done |= zip(wave, outcomes, strict=True)
         return [done[app.name] for app in apps]
 
     # ------------------------------------------------------------------ one app
@@ -221,7 +238,7 @@ class Releaser:
     def _guarded(self, app: App, work: Callable[[_Job], None], salt: bytes, containers: Sequence[Container]) -> Outcome:
         outcome = Outcome(app.name, bind=app.bind)
         try:
-            own = [item for item in containers if item.app == app.name]
+            own = [item for item in containers if item.app == app.name and not item.job]
             state = self._store.load(app.name) or plan.adopted(app.name, own)
             job = _Job(app, spec.fingerprint(app, salt), state, own, outcome)
             outcome.show(state.live)
@@ -365,6 +382,7 @@ class Releaser:
         if not damage:
             return
         job.outcome.did("repaired")
+        before.finish(self._engine, self._clock, self._jobs(job.app.name), job.app.before_timeout)
         if damage.finish:
             self._switch(job, damage.finish)
         elif damage.abandon:
@@ -384,7 +402,7 @@ class Releaser:
         if job.state.switching and live and not job.app.recreates:
             self._revive(job, live)
             self._point(job, live)
-        for container in job.containers:
+        for container in [*job.containers, *self._jobs(job.app.name)]:
             if container.release == release.number:
                 self._engine.remove(container.id)
         if live:
@@ -411,8 +429,8 @@ class Releaser:
         self._gate(job, container.id, container.name, live.host_port if live else None)
 
     def _deploy(self, job: _Job, image: Image | None, apps: Sequence[App]) -> None:
-        app, before = job.app, job.state.live
-        self._diff(job, before)
+        app = job.app
+        self._diff(job, job.state.live)
         why = order.missing(app.depends_on, self._running())
         if why:
             raise ReleaseError(f"not released: {why}")
@@ -421,36 +439,45 @@ class Releaser:
                 f"app `{app.name}`: image {app.image} has no fixed tag: what runs depends on when it was fetched"
             )
         image = image or self._images.fetch(app)
-        state = self._allocate(job, apps)
-        release = Release(
-            number=state.next_release,
-            state=states.STARTING,
-            hash=job.hash,
-            image=app.image,
-            image_id=image.id,
-            digest=_digest(app.image, image),
-            container=spec.container_name(app.name, state.next_release),
-            host_port=plan.next_port(app, state),
-            created=self._today(),
-            spec=spec.recorded(app),
-            by=self._settings.by,
-            restores=job.restores,
-        )
-        self._store.save_secrets(app.name, release.number, app.secrets)
-        self._store.save_record(app.name, release.number, Record(app.declared, app.extra))
-        self._store.save_secret_files(app.name, release.number, app.secret_files)
-        self._remember(job, state.with_release(release))
+        release = self._begin(job, image, apps)
         job.outcome.did("deployed")
         try:
-            self._bring_up(job, release)
+            release = self._bring_up(job, release)
             self._switch(job, release)
         except (ReleaseError, EngineError, FrontError, NotHealthyError, OSError) as error:
             self._fall_back(job, release, error)
             raise
         self._prune(job)
 
-    def _bring_up(self, job: _Job, release: Release) -> None:
-        """The new container runs and has passed its gate."""
+    def _begin(self, job: _Job, image: Image, apps: Sequence[App]) -> Release:
+        """The release with its number and its port, remembered."""
+        app = job.app
+        # An image that lost its tag knows its digest no more.
+        restored = job.state.release(job.restores) if job.restores else None
+        with self._shared:
+            state = self._allocate(job, apps)
+            release = Release(
+                number=state.next_release,
+                state=states.STARTING,
+                hash=job.hash,
+                image=app.image,
+                image_id=image.id,
+                digest=restored.digest if restored else _digest(app.image, image),
+                container=spec.container_name(app.name, state.next_release),
+                host_port=plan.next_port(app, state),
+                created=self._today(),
+                spec=spec.recorded(app),
+                by=self._settings.by,
+                restores=job.restores,
+            )
+            self._store.save_secrets(app.name, release.number, app.secrets)
+            self._store.save_record(app.name, release.number, Record(app.declared, app.extra))
+            self._store.save_secret_files(app.name, release.number, app.secret_files)
+            self._remember(job, state.with_release(release))
+        return release
+
+    def _bring_up(self, job: _Job, release: Release) -> Release:
+        """The new container runs and has passed its gate. Returns the release with its address."""
         app = job.app
         # The reference is what a person wants to see; by its ID the image is the same whatever the reference names now.
         named = self._engine.image(app.image)
@@ -459,8 +486,11 @@ class Releaser:
         config = spec.container_config(
             app, image, release.number, release.hash, release.host_port, secrets_dir=directory
         )
-        for network in app.networks:
-            self._engine.ensure_network(network)
+        with self._shared:
+            for network in app.networks:
+                self._engine.ensure_network(network)
+        if release.restores is None:
+            self._run_before(job, release, config)
         container = self._engine.create(release.container, config)
         for network in app.networks[1:]:
             self._engine.connect(container, network, app.name)
@@ -472,6 +502,20 @@ class Releaser:
             raise ReleaseError(self._told(job, release, f"its container could not be started: {error}", ())) from error
         self._gate(job, container, release.container, release.host_port)
         self._engine.set_restart(container, app.restart)
+        # On a network that it shares, its address could be another app's one day.
+        if app.upstream_file and not (app.recreates or app.container.get("networks")):
+            release = replace(release, address=self._engine.address(container))
+            self._remember(job, job.state.with_release(release))
+        return release
+
+    def _run_before(self, job: _Job, release: Release, config: Mapping[str, Any]) -> None:
+        for number, command in enumerate(job.app.before, 1):
+            task = before.Job(release.container, number, command, job.app.before_timeout)
+            try:
+                before.run(self._engine, self._clock, task, config, job.app.networks)
+            except JobFailedError as error:
+                text = self._told(job, release, str(error), error.lines, task.name)
+                raise RejectedError(text) from error
 
     def _gate(self, job: _Job, container: str, name: str, host_port: int | None) -> None:
         app, port = job.app, host_port
@@ -494,10 +538,11 @@ class Releaser:
         self._retire(job, [item for item in self._own(job) if item.up and item.release != release.number])
 
     def _point(self, job: _Job, release: Release, done: Callable[[], AppState] | None = None) -> None:
-        self._remember(job, replace(job.state, switching=True, upstream_file=job.app.upstream_file))
-        self._front.point(job.app.upstream_file, plan.upstream(job.app, release))
-        after = done() if done else job.state
-        self._remember(job, replace(after, switching=False))
+        with self._shared:
+            self._remember(job, replace(job.state, switching=True, upstream_file=job.app.upstream_file))
+            self._front.point(job.app.upstream_file, plan.upstream(job.app, release))
+            after = done() if done else job.state
+            self._remember(job, replace(after, switching=False))
 
     def _retire(self, job: _Job, containers: Iterable[Container]) -> None:
         """Let the containers answer what they have begun, then stop them for good."""
@@ -547,11 +592,12 @@ class Releaser:
         self._drop_images(images)
 
     def _drop_images(self, images: set[str]) -> None:
-        for name in self._store.names():
-            state = self._store.load(name)
-            images -= {release.image_id for release in state.releases} if state else set()
-        for image in sorted(images):
-            self._engine.remove_image(image)
+        with self._shared:
+            for name in self._store.names():
+                state = self._store.load(name)
+                images -= {release.image_id for release in state.releases} if state else set()
+            for image in sorted(images):
+                self._engine.remove_image(image)
 
     def _remove(self, job: _Job) -> None:
         """All that there is of an app, except its named volumes."""
@@ -561,7 +607,7 @@ class Releaser:
             return
         job.outcome.did("removed")
         job.outcome.before = dict(state.live.spec) if state.live else {}
-        for container in sorted(job.containers, key=lambda item: item.up):
+        for container in sorted([*job.containers, *self._jobs(job.app.name)], key=lambda item: item.up):
             if container.up:
                 self._engine.stop(container.id, job.app.stop_timeout)
             self._engine.remove(container.id)
@@ -580,7 +626,10 @@ class Releaser:
         return [item.app for item in self._engine.containers() if item.running]
 
     def _own(self, job: _Job) -> list[Container]:
-        return [item for item in self._engine.containers() if item.app == job.app.name]
+        return [item for item in self._engine.containers() if item.app == job.app.name and not item.job]
+
+    def _jobs(self, app: str) -> list[Container]:
+        return [item for item in self._engine.containers() if item.app == app and item.job]
 
     def _remember(self, job: _Job, state: AppState) -> None:
         self._store.save(state)
@@ -612,7 +661,7 @@ class Releaser:
     def _told(job: _Job, release: Release | None, what: str, lines: Sequence[str], container: str = "") -> str:
         """The message about a container that did not come to serve."""
         number = release.number if release else "?"
-        text = f"release {number} ({job.app.image}) did not become healthy: {what}"
+        text = f"release {number} ({job.app.image}) was given up: {what}"
         if job.state.live and release and job.state.live.number != release.number:
             text += f". Release {job.state.live.number} goes on serving"
         if lines:

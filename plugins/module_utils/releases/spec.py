@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,6 +80,9 @@ class App:
     stop_timeout: int = 30
     # Those of `container_options.CONTAINER` that say something.
     container: Mapping[str, Any] = field(default_factory=dict)
+    before: tuple[tuple[str, ...], ...] = ()
+    before_timeout: float = 600.0
+    strategy: str = "blue_green"
     drain: float = 30.0
     upstream_file: str = ""
     extra: str = field(default="", repr=False)
@@ -88,7 +92,7 @@ class App:
     @property
     def recreates(self) -> bool:
         """Whether the old release has to stop before the new one can start."""
-        return len(self.host_ports) == 1 or self.expose == "private"
+        return len(self.host_ports) == 1 or self.expose == "private" or self.strategy == "recreate"
 
     @property
     def published(self) -> bool:
@@ -144,6 +148,9 @@ def app(options: Mapping[str, Any]) -> App:
         log=_log(options["log"]),
         stop_timeout=options["stop_timeout"],
         container=_container(options),
+        before=tuple(tuple(shlex.split(line)) for line in options["before"]),
+        before_timeout=options["before_timeout"],
+        strategy=options["strategy"],
         drain=options["drain"],
         upstream_file=options["upstream_file"],
         extra=options["extra"],
@@ -159,7 +166,9 @@ def recorded(app: App) -> dict[str, Any]:
         if key == "secrets":
             value = sorted(value)
         found[key] = list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
-    return found | dict(app.container)
+    # What failed as a migration may pass as another one: it is part of what was rejected.
+    jobs = {"before": [list(command) for command in app.before]} if app.before else {}
+    return found | jobs | dict(app.container)
 
 
 def fingerprint(app: App, salt: bytes) -> str:

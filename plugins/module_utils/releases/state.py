@@ -28,7 +28,8 @@ class Release:
     """One release of an app.
 
     `created` and `served` are the times at which it was begun and at which it got traffic (empty: never); `by` says who
-    did it; `restores` is the release that this one brings back.
+    did it; `restores` is the release that this one brings back; `address` is the container's own, on a network that no
+    other app is on.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Release:
     by: str = ""
     served: str = ""
     restores: int | None = None
+    address: str = ""
 
 
 @dataclass(frozen=True)

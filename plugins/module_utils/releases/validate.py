@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -118,14 +119,22 @@ def problems(app: Item) -> list[str]:
     found += _ports(app)
     found += _health_problems(app["health"])
     found += containers.problems(app)
+    found += [problem for line in app["before"] if (problem := _before_problem(line))]
     found += [
         f"`{key}: {app[key]:g}` is out of range: 0 to 3600"
-        for key in ("stop_timeout", "drain")
+        for key in ("stop_timeout", "drain", "before_timeout")
         if not 0 <= app[key] <= 3600
     ]
     if app.get("upstream_file") and not app["upstream_file"].startswith("/"):
         found.append(f"`upstream_file: {app['upstream_file']}` is not an absolute path")
     return [problem for problem in found if problem]
+
+
+def _before_problem(line: str) -> str | None:
+    try:
+        return None if shlex.split(line) else f"`before` item `{line}` is no command"
+    except ValueError as error:
+        return f"`before` item `{line}`: {error}"
 
 
 def clashes(apps: list[Item]) -> list[str]:

@@ -45,7 +45,7 @@ REFUSED = [
     ({"image": "a:1"}, ["item 1 of portside_apps: `name` is missing"]),
     ({"name": "shop"}, ["app `shop`: `image` is missing: Image reference with a tag"]),
     ({**SHOP, "imagee": "x"}, ["app `shop-api`", "unknown key `imagee`", "did you mean `image`?"]),
-    ({**SHOP, "zzz": 1}, ["app `shop-api`", "unknown key `zzz`", "allowed are bind, cap_add, command"]),
+    ({**SHOP, "zzz": 1}, ["app `shop-api`", "unknown key `zzz`", "allowed are before"]),
     ({**SHOP, "health": {"pth": "/"}}, ["app `shop-api`: `health`: unknown key `pth`: did you mean `path`?"]),
     (
         {**SHOP, "webhooks": [{"pat": "/"}]},

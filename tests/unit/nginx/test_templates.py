@@ -109,7 +109,7 @@ def test_webhooks_are_passed_on_under_every_name_with_and_without_slash():
     found = blocks(site(webhooks=[{"path": "/webhooks/stripe/"}]))
     for key in (("443", "api.example.com"), ("443", "www.example.com")):
         for head in ('= "/webhooks/stripe"', '^~ "/webhooks/stripe/"'):
-            assert "proxy_pass http://portside_shop-api;" in location(found[key], head)
+            assert "proxy_pass http://portside_shop-api$request_uri;" in location(found[key], head)
     # A prefix that ends with a slash would be redirected to without the exact one beside it.
     for block in found.values():
         assert block.count('^~ "/webhooks') == block.count('= "/webhooks')
@@ -389,7 +389,7 @@ def test_paths_of_other_apps():
     text = site(locations=locations)
     assert "upstream portside_shop-api_1 {" in text
     block = blocks(text)[CANONICAL]
-    assert "proxy_pass http://portside_shop-api_1;" in location(block, '^~ "/admin/"')
+    assert "proxy_pass http://portside_shop-api_1$request_uri;" in location(block, '^~ "/admin/"')
     assert "set $portside_prefix" not in location(block, '^~ "/admin/"')
     assert "proxy_pass http://portside_shop-api_2/;" in location(block, '= "/docs"')
     assert 'set $portside_prefix "/docs";' in location(block, '^~ "/docs/"')
@@ -406,7 +406,7 @@ def test_a_webhook_below_another_apps_path_goes_to_that_app():
     for key in (CANONICAL, ("443", "www.example.com")):
         for path, upstream in (("/hook", ""), ("/apiary", ""), ("/api/hook", "_1")):
             for head in (f'= "{path}"', f'^~ "{path}/"'):
-                assert f"proxy_pass http://portside_shop-api{upstream};" in location(found[key], head)
+                assert f"proxy_pass http://portside_shop-api{upstream}$request_uri;" in location(found[key], head)
         assert "proxy_pass http://portside_shop-api_2/hook;" in location(found[key], '= "/api/v2/hook"')
         assert "proxy_pass http://portside_shop-api_2/hook/;" in location(found[key], '^~ "/api/v2/hook/"')
         assert 'set $portside_prefix "/api/v2";' in location(found[key], '= "/api/v2/hook"')

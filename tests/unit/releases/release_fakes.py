@@ -57,6 +57,8 @@ class Host:
     answering: dict[tuple[str, int], int] = field(default_factory=dict)
     effects: list[str] = field(default_factory=list)
     kill_at: int | None = None
+    jobs: list[list[str]] = field(default_factory=list)
+    job_status: int = 0
     credentials: list[Any] = field(default_factory=list)
     watch: Callable[[Host], None] | None = None
 
@@ -104,6 +106,7 @@ class FakeEngine:
                 image_id=box.image_id,
                 status=box.status,
                 host_ports=(box.port,) if box.port and box.status == "running" else (),
+                job="portside.job" in box.config["Labels"],
                 networks=tuple(box.networks),
             )
             for box in self.host.boxes.values()
@@ -171,6 +174,9 @@ class FakeEngine:
             raise EngineError(f"port {box.port} is already allocated")
         if box.image_id in self.host.crashing:
             box.status, box.exit_code = "exited", 3
+        elif "portside.job" in box.config["Labels"]:
+            self.host.jobs.append(box.config["Cmd"])
+            box.status, box.exit_code = "exited", self.host.job_status
         else:
             box.status = "running"
         self.host.effect("start")

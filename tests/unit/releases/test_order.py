@@ -36,3 +36,9 @@ def test_what_can_not_be_started_is_refused(depends_on: dict[str, list[str]], wo
 def test_an_app_waits_for_what_it_depends_on() -> None:
     assert order.missing(["db", "cache"], ["db"]) == "it depends on `cache`, which does not run"
     assert order.missing(["db"], ["db"]) == ""
+
+
+def test_what_does_not_depend_on_each_other_is_worked_on_together():
+    wanted = {"web": ["db", "cache"], "db": [], "cache": [], "job": ["web"], "other": ["elsewhere"]}
+    assert order.waves(wanted) == [["db", "cache", "other"], ["web"], ["job"]]
+    assert order.waves({}) == []

@@ -20,7 +20,7 @@ def refused(*apps: dict[str, Any]) -> str:
     ("change", "message"),
     [
         ({"prot": 8000}, "app `shop`: unknown key `prot`: did you mean `port`?"),
-        ({"xyz": 1}, "app `shop`: unknown key `xyz`: allowed are bind, cap_add,"),
+        ({"xyz": 1}, "app `shop`: unknown key `xyz`: allowed are before,"),
         ({"health": {"paht": "/"}}, "app `shop`: `health`: unknown key `paht`: did you mean `path`?"),
         ({"health": {"timeout": "soon"}}, "app `shop`: `health`: `timeout: soon` is not a number"),
         ({"health": "/health"}, "app `shop`: `health: /health` is not a dictionary"),
@@ -66,6 +66,8 @@ def refused(*apps: dict[str, Any]) -> str:
         ({"volumes": ["a:/data", "b:/data/"]}, "/data is mounted more than once"),
         ({"restart": "sometimes"}, "`restart: sometimes`: allowed are unless-stopped, always, on-failure, no"),
         ({"state": "gone"}, "`state: gone`: allowed are present, absent"),
+        ({"before": ["sh -c 'x"]}, "`before` item `sh -c 'x`: No closing quotation"),
+        ({"before": [" "]}, "`before` item ` ` is no command"),
         ({"command": "sh -c 'x"}, "`command: sh -c 'x`: No closing quotation"),
         ({"cap_add": ["net raw"]}, "`cap_add` item `net raw` is not a capability"),
         ({"drain": 5000}, "`drain: 5000` is out of range"),
