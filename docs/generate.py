@@ -1,5 +1,5 @@
 """Writes the tables of options into the roles' READMEs and docs/variables.md, from the argument specs, and the part of
-app_release's documentation that says what an app may be.
+app_release's documentation that says what an app may be; and docs/troubleshooting.md, from the table of causes.
 
 Run by `make docs`. With --check nothing is written; the exit status says whether a file is out of date.
 """
@@ -18,6 +18,7 @@ from ansible.utils.collection_loader._collection_finder import _AnsibleCollectio
 ROOT = Path(__file__).resolve().parents[1]
 _AnsibleCollectionFinder(paths=[str(ROOT / "collections")], scan_sys_paths=True)._install()
 
+from ansible_collections.portside.vps.plugins.module_utils.diagnosis import causes, hops  # noqa: E402  # needs the finder
 from ansible_collections.portside.vps.plugins.module_utils.inventory import app_spec, roles  # noqa: E402  # needs the finder
 from ansible_collections.portside.vps.plugins.module_utils.releases import options  # noqa: E402  # needs the finder
 
@@ -106,6 +107,31 @@ def replaced(text: str, marker: str, body: str, where: Path, comment: str = "<!-
     return f"{head}{begin}\n{body}\n{end}{tail}"
 
 
+class _Placeholders(dict[str, str]):
+    """Stands for what a report fills in: `{name}` reads <name>."""
+
+    def __missing__(self, key: str) -> str:
+        return "" if key in causes.ONLY_WHEN_TRIED else f"<{key}>"
+
+
+def troubleshooting() -> Iterator[str]:
+    """The table of causes as a page: by hop, each with what is seen, why it matters, and what mends it."""
+    words = _Placeholders()
+    for hop, title in hops.TITLES.items():
+        yield f"\n## {title[0].upper()}{title[1:]}"
+        for cause in (cause for cause in causes.CAUSES if cause.hop == hop):
+            seen, why, cure = (_outside_code(text.format_map(words)) for text in (cause.seen, cause.why, cause.cure))
+            level = "" if cause.level == causes.BROKEN else " (a warning)"
+            yield f"\n### {seen[0].upper()}{seen[1:]}{level}\n\n{why}\n\n**To mend it:** {cure}"
+            yield f"\n<sub>`{cause.id}`</sub>"
+
+
+def _outside_code(text: str) -> str:
+    """Angle brackets escaped where Markdown would take them for HTML."""
+    parts = text.split("`")
+    return "`".join(part if number % 2 else part.replace("<", "&lt;") for number, part in enumerate(parts))
+
+
 def documents() -> Iterator[tuple[Path, str]]:
     """Every file with a table, and the text it should have."""
     for role in roles.names():
@@ -122,6 +148,8 @@ def documents() -> Iterator[tuple[Path, str]]:
     path = ROOT / "docs" / "variables.md"
     text = replaced(path.read_text(encoding="utf-8"), "settings", table(app_spec.SETTINGS), path)
     yield path, replaced(text, "apps", table(app_spec.APP), path)
+    path = ROOT / "docs" / "troubleshooting.md"
+    yield path, replaced(path.read_text(encoding="utf-8"), "causes", "\n".join(troubleshooting()) + "\n", path)
 
 
 def main() -> int:

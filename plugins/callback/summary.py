@@ -7,6 +7,7 @@ from typing import Any
 from ansible import constants as C
 from ansible import context
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.portside.vps.plugins.module_utils.diagnosis import report
 from ansible_collections.portside.vps.plugins.module_utils.inventory import summary
 
 DOCUMENTATION = r"""
@@ -19,14 +20,17 @@ description:
     run did to it.
   - It is filled from the results of M(portside.vps.app_release) and M(portside.vps.certbot_certificates), also when the
     run failed.
+  - After C(playbooks/diagnose.yml), the path of each app with a mark for each hop, what is broken, and what mends it.
 requirements: ["C(callbacks_enabled = portside.vps.summary) in ansible.cfg"]
 author: [The Portside authors]
 """
 
 # The fact that the playbooks set once the inventory has been checked.
 DECLARED = "__portside_declared"
+DIAGNOSIS = "__portside_diagnosis"
 APPS = "portside.vps.app_release"
 CERTIFICATES = "portside.vps.certbot_certificates"
+COLOURS = {"ok": C.COLOR_OK, "broken": C.COLOR_ERROR, "warning": C.COLOR_WARN, "unseen": C.COLOR_VERBOSE, "plain": None}
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships no types
@@ -42,12 +46,15 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         self._declared: dict[str, list[dict[str, str]]] = {}
         self._apps: dict[str, list[dict[str, Any]]] = {}
         self._certificates: dict[str, list[dict[str, Any]]] = {}
+        self._diagnoses: dict[str, list[dict[str, Any]]] = {}
 
     def _keep(self, result: Any) -> None:
         action = result.task.resolved_action or result.task.action
         facts = result.result.get("ansible_facts") or {}
         if DECLARED in facts:
             self._declared[result.host.name] = list(facts[DECLARED])
+        if DIAGNOSIS in facts:
+            self._diagnoses[result.host.name] = list(facts[DIAGNOSIS])
         if action == APPS:
             self._apps[result.host.name] = list(result.result.get("apps") or [])
         elif action == CERTIFICATES:
@@ -62,7 +69,16 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         self._keep(result)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Print one table per host."""
+        """Print one table per host, or the paths that were diagnosed.
+
+        Raises:
+            SystemExit: with status 1, where something is broken; Ansible's own status says only that a task failed.
+        """
+        for host, diagnoses in sorted(self._diagnoses.items()):
+            for diagnosis in diagnoses:
+                self._display.banner(f"PORTSIDE {host}")
+                for line, kind in report.lines(diagnosis):
+                    self._display.display(line, color=COLOURS[kind])
         for host in sorted({*self._declared, *self._apps, *self._certificates}):
             rows = summary.rows(
                 self._declared.get(host, []), self._apps.get(host, []), self._certificates.get(host, [])
@@ -76,3 +92,5 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
             for app in self._apps.get(host, []):
                 if app.get("notice"):
                     self._display.display(f"\nATTENTION {app['notice']}", color=C.COLOR_WARN)
+        if any(not diagnosis["ok"] for diagnoses in self._diagnoses.values() for diagnosis in diagnoses):
+            raise SystemExit(1)

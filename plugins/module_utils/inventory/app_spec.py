@@ -104,6 +104,13 @@ APP: Spec = {
         "description": "How the app gets out: `proxy` sets the variables of `portside_egress`, `direct` none, a "
         "dictionary those of its own. Nothing is inherited from the server.",
     },
+    "egress_checks": {
+        "type": "list",
+        "elements": "str",
+        "default": ["https://api.stripe.com"],
+        "description": "URLs that `playbooks/diagnose.yml` asks for from inside the container, with and without its "
+        "proxy. Any answer below 500 is a good one. An empty list asks nobody.",
+    },
     "local_port": {
         "type": "int",
         "address": True,
@@ -170,6 +177,30 @@ SETTINGS: Spec = {
         "default": "",
         "description": "Who releases, for the list of releases. By default the user and machine that runs Ansible, or "
         "the user whose CI job it is.",
+    },
+    "portside_diagnose_from": {
+        "type": "str",
+        "default": "localhost",
+        "description": "Host of the inventory that `playbooks/diagnose.yml` looks from; by default the controller.",
+    },
+    "portside_diagnose_addresses": {
+        "type": "list",
+        "elements": "str",
+        "default": [],
+        "description": "Addresses under which the internet reaches the host, for a host behind NAT or a CDN. By "
+        "default those on its outside interfaces, and `ansible_host`.",
+    },
+    "portside_diagnose_ca_file": {
+        "type": "str",
+        "default": "",
+        "description": "CA bundle on the controller to trust in place of the usual ones when certificates are judged "
+        "(a private or test CA).",
+    },
+    "portside_diagnose_secrets": {
+        "type": "dict",
+        "default": {},
+        "description": "Signing secrets of webhooks by app. With one, diagnose sends a signed test event "
+        "(type `portside.diagnose`) too, which shows that body and signature arrive as they were sent.",
     },
     "portside_hosts": {
         "type": "str",

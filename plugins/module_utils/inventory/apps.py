@@ -94,6 +94,11 @@ def _problems(app: App) -> list[str]:
         for hook in app["webhooks"]
         if not re.fullmatch(r"/[^\s\"';{}\\]*", hook["path"])
     ]
+    found += [
+        f"`egress_checks` item `{url}` is not a URL such as `https://api.stripe.com`"
+        for url in app["egress_checks"]
+        if not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", url)
+    ]
     return [problem for problem in found if problem]
 
 

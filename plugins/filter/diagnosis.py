@@ -1,0 +1,125 @@
+"""Filters of playbooks/diagnose.yml: what is asked about, and what the answers mean."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.portside.vps.plugins.module_utils.diagnosis import page, report
+from ansible_collections.portside.vps.plugins.module_utils.diagnosis.verdict import verdict
+from ansible_collections.portside.vps.plugins.module_utils.inventory import apps as portside_apps
+from ansible_collections.portside.vps.plugins.module_utils.inventory import wiring
+from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError
+
+DOCUMENTATION = r"""
+name: diagnose_verdict
+short_description: what the probes of a diagnosis mean together
+description: One diagnosis for each app, with findings in the order of the path.
+options:
+  _input: {description: The apps as the filter diagnose_apps gives them., type: list, elements: dict, required: true}
+  host: {description: What M(portside.vps.diagnose_host) found., type: dict, required: true}
+  outside: {description: What M(portside.vps.diagnose_outside) found., type: dict, required: true}
+  egress: {description: What M(portside.vps.diagnose_egress) found., type: dict, required: true}
+  addresses: {description: The host's addresses., type: list, elements: str, required: true}
+author: [The Portside authors]
+"""
+
+EXAMPLES = r"""
+- name: What the probes mean is known
+  ansible.builtin.set_fact:
+    diagnoses: "{{ apps | portside.vps.diagnose_verdict(seen_on_host, seen_outside, seen_going_out, addresses) }}"
+"""
+
+RETURN = r"""
+_value: {description: 'A diagnosis for each app, with C(app), C(ok), C(findings), C(path).', type: list, elements: dict}
+"""
+
+
+def diagnose_apps(raw: Any, upstream_dir: str, only: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """What the modules have to know of each app that is present.
+
+    Args:
+        raw: the value of `portside_apps`.
+        upstream_dir: where the files stand that name each app's live release.
+        only: names; empty means all.
+    """
+    try:
+        apps = [app for app in portside_apps.complete(raw) if app["state"] == "present"]
+    except InvalidInputError as invalid:
+        raise AnsibleFilterError(str(invalid)) from invalid
+    strangers = sorted({*only} - {app["name"] for app in apps})
+    if strangers:
+        known = ", ".join(app["name"] for app in apps)
+        raise AnsibleFilterError(f"no app is called {', '.join(strangers)}; there are {known or 'none'}")
+    files = {item["name"]: item.get("upstream_file", "") for item in wiring.releases(apps, {}, upstream_dir)}
+    hosts = {item["name"]: item.get("health", {}).get("host", "") for item in wiring.releases(apps, {}, upstream_dir)}
+    return [
+        {
+            "name": app["name"],
+            "port": app["port"],
+            "bind": app["bind"],
+            "domains": app["domains"],
+            "webhooks": [hook["path"] for hook in app["webhooks"]],
+            "health": {
+                **{key: app["health"][key] for key in ("check", "method", "path", "status")},
+                "host": hosts[app["name"]] or "",
+            },
+            "upstream_file": files[app["name"]],
+            "checks": app["egress_checks"],
+        }
+        for app in apps
+        if not only or app["name"] in only
+    ]
+
+
+def diagnose_addresses(own: Iterable[str], declared: Iterable[str], ansible_host: str) -> list[str]:
+    """The addresses under which the internet reaches a host.
+
+    Those that were declared; else the host's own and `ansible_host`, where that is an address. Behind NAT the host
+    knows a private one only: it is left out where there is a public one of the same family.
+    """
+    if list(declared):
+        return list(declared)
+    found = list(own)
+    with contextlib.suppress(ValueError):
+        found.append(str(ipaddress.ip_address(ansible_host)))
+    public = [address for address in found if ipaddress.ip_address(address).is_global]
+    families = {ipaddress.ip_address(address).version for address in public}
+    kept = [address for address in found if address in public or ipaddress.ip_address(address).version not in families]
+    return list(dict.fromkeys(kept))
+
+
+def diagnose_verdict(
+    apps: Sequence[Mapping[str, Any]],
+    host: Mapping[str, Any],
+    outside: Mapping[str, Any],
+    egress: Mapping[str, Any],
+    addresses: Sequence[str],
+) -> list[dict[str, Any]]:
+    """One diagnosis for each app. A module that could not be run counts as one that saw nothing."""
+    there = host if "nginx" in host else None
+    around = outside if "names" in outside else None
+    out = egress.get("apps", {})
+    return [verdict(app, there, around, out.get(app["name"]), addresses) for app in apps]
+
+
+def diagnose_message(diagnoses: Sequence[Mapping[str, Any]], host: str) -> str:
+    """What the run fails with; empty when nothing is broken."""
+    return report.message(host, diagnoses)
+
+
+class FilterModule:
+    """Registers the filters."""
+
+    def filters(self) -> dict[str, object]:
+        """Name and function of each filter."""
+        return {
+            "diagnose_addresses": diagnose_addresses,
+            "diagnose_apps": diagnose_apps,
+            "diagnose_message": diagnose_message,
+            "diagnose_page": page.page,
+            "diagnose_verdict": diagnose_verdict,
+        }

@@ -1,0 +1,210 @@
+"""What the host itself knows of the path of a request: nginx, certificates, ports, containers, and the app's answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, run
+from ansible_collections.portside.vps.plugins.module_utils.diagnosis import certificates, containers, probe
+from ansible_collections.portside.vps.plugins.module_utils.files import read_text
+from ansible_collections.portside.vps.plugins.module_utils.nginx import config
+from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
+from ansible_collections.portside.vps.plugins.module_utils.ufw import listeners
+from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import EntryError
+from ansible_collections.portside.vps.plugins.module_utils.ufw.exposure import Socket, exposure
+
+NGINX_FILES = ("nginx.conf", "conf.d/*.conf", "sites-enabled/*")
+MARKER = re.compile(r"^# configuration file (\S+):$", re.MULTILINE)
+SERVER = re.compile(r"^\s*server\s+([0-9.]+:\d+|\[[0-9a-f:]+\]:\d+)", re.MULTILINE)
+# Of each access log; the last attempts of a webhook are near its end.
+LOG_BYTES = 262144
+ATTEMPTS = 5
+AT_ONCE = 16
+
+
+def split_dump(dump: str) -> dict[str, str]:
+    """The files of `nginx -T`, by path."""
+    parts = MARKER.split(dump)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def sites(files: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Every server block: `{file, names, addresses, defaults}`."""
+    return [
+        {"file": path, **{key: sorted(getattr(one, key)) for key in ("names", "addresses", "defaults")}}
+        for path, text in sorted(files.items())
+        for one in config.servers(text)
+    ]
+
+
+def nginx(root: Path = Path("/etc/nginx")) -> dict[str, Any]:
+    """Whether nginx is installed and runs, what it says of its configuration, and which names that has."""
+    try:
+        tested = run(["nginx", "-T"], expect=())
+    except CommandError as missing:
+        return {"installed": False, "active": False, "state": str(missing), "valid": False, "said": "", "sites": []}
+    state = run(["systemctl", "is-active", "nginx.service"], expect=()).stdout.strip()
+    files = split_dump(tested.stdout) or {
+        str(path): read_text(path) or "" for pattern in NGINX_FILES for path in root.glob(pattern) if path.is_file()
+    }
+    fatal = [line for line in tested.stderr.splitlines() if re.search(r"\[(emerg|crit|alert)\]", line)]
+    return {
+        "installed": True,
+        "active": state == "active",
+        "state": state,
+        "valid": tested.status == 0,
+        "said": (fatal or tested.stderr.strip().splitlines() or [""])[0] if tested.status else "",
+        "sites": sites(files),
+    }
+
+
+def firewall() -> dict[str, Any]:
+    """`{"active", "open": {"443/4": [...]}, "error"}`: to whom ufw opens the web ports, whoever listens there."""
+    try:
+        declared = listeners.declared()
+    except (CommandError, EntryError, OSError, KeyError) as error:
+        return {"active": False, "open": {}, "error": str(error)}
+    web = [Socket("tcp", address, port, "") for port in (80, 443) for address in ("0.0.0.0", "::")]  # noqa: S104  # asks, binds nothing
+    rows = exposure(web, declared)
+    return {
+        "active": any(one.active for one in declared.values()),
+        "open": {f"{row['port']}/{row['family']}": row["open_to"] for row in rows},
+        "error": "",
+    }
+
+
+def upstream(file: str) -> list[str]:
+    """The addresses to which nginx sends the app's requests."""
+    return SERVER.findall(read_text(Path(file)) or "") if file else []
+
+
+def attempts(log: str, paths: Sequence[str]) -> list[dict[str, Any]]:
+    """The last requests for a webhook in an access log in JSON, the newest first, without those of a diagnosis."""
+    found = []
+    for line in reversed(log.splitlines()):
+        try:
+            entry = json.loads(line)
+            path = entry["uri"].partition("?")[0].rstrip("/")
+            about = any(path == hook.rstrip("/") or path.startswith(f"{hook.rstrip('/')}/") for hook in paths)
+            if not about or entry.get("user_agent") == probe.USER_AGENT:
+                continue
+            found.append(
+                {key: entry.get(key) for key in ("time", "client", "method", "uri", "status", "seconds", "upstream")}
+                | {"signed": entry.get("stripe_signature")}
+            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+        if len(found) == ATTEMPTS:
+            break
+    return found
+
+
+def tail(path: Path, size: int = LOG_BYTES) -> str:
+    """The end of a file, nothing where there is none."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(path.stat().st_size - size, 0))
+            return stream.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def answers(app: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """What the app itself answers at its loopback port: `{connect, health, webhooks}`."""
+    host, _, port = place.rpartition(":")
+    address = host.strip("[]")
+
+    def ask(method: str, path: str, **options: Any) -> dict[str, Any]:
+        connection, seen = probe.connect(address, int(port))
+        if not connection:
+            return {"status": 0, "location": "", "error": seen["error"], "ms": seen["ms"]}
+        heads = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "127.0.0.1", **options.pop("headers", {})}
+        return probe.ask(connection, name, method, path, headers=heads, **options)
+
+    name = app["health"].get("host") or next(iter(app["domains"]), place)
+    connection, connected = probe.connect(address, int(port))
+    if not connection:
+        return {"connect": connected, "health": None, "webhooks": {}}
+    connection.close()
+    health = app["health"]
+    seen = ask(health["method"], health["path"]) if health["check"] == "http" else None
+    body = probe.event()
+    hooks = {}
+    for path in app["webhooks"]:
+        hooks[path] = ask("POST", path, body=body, headers=probe.webhook_headers())
+        if app.get("secret"):
+            headers = probe.webhook_headers(app["secret"], body)
+            hooks[path]["signed"] = ask("POST", path, body=body, headers=headers)["status"]
+    return {"connect": connected, "health": seen, "webhooks": hooks}
+
+
+def look_at(app: Mapping[str, Any], found: list[dict[str, Any]], options: Mapping[str, str]) -> dict[str, Any]:
+    """One app: certificates, upstream, container, answers, last webhook attempts."""
+    name = app["name"]
+    state, unreadable = None, ""
+    try:
+        state = Store(Path(options["state_dir"])).load(name)
+    except StoreError as error:
+        unreadable = str(error)
+    live = state.live if state else None
+    container = containers.own(name, live.container if live else "", found)
+    places = upstream(app["upstream_file"])
+    if not places and live and live.host_port:
+        places = [f"{app['bind']}:{live.host_port}"]
+    seen: dict[str, Any] = {
+        "certificates": {
+            domain: certificates.look(domain, Path(options["tls_dir"]) / name / "fullchain.pem")
+            for domain in app["domains"]
+        },
+        "upstream": places[0] if places else "",
+        "upstream_file": app["upstream_file"],
+        "state_error": unreadable,
+        "image": live.image if live else "",
+        "container": None,
+        "answers": None,
+        "attempts": attempts(tail(Path(options["log_dir"]) / f"{name}.access.log"), app["webhooks"]),
+    }
+    if container:
+        shown = {key: value for key, value in container.items() if key not in ("env", "pid")}
+        seen["container"] = {**shown, "listening": listening_in(container), "log": containers.log(container["name"])}
+    if app["port"] is not None and places:
+        owners = [one["name"] for one in found for bound in one["published"].values() if places[0] in bound]
+        seen["owner"] = owners[0] if owners else ""
+        seen["answers"] = answers(app, places[0])
+    return seen
+
+
+def listening_in(container: Mapping[str, Any]) -> list[str]:
+    """What waits for connections inside a running container."""
+    return containers.listening(container["pid"]) if container["status"] == "running" and container["pid"] else []
+
+
+def look(apps: Sequence[Mapping[str, Any]], options: Mapping[str, str]) -> dict[str, Any]:
+    """The whole host.
+
+    Args:
+        apps: as the filter diagnose_apps gives them.
+        options: `state_dir`, `tls_dir` and `log_dir`.
+    """
+    found, unanswered = containers.everything()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        seen = list(pool.map(lambda app: look_at(app, found, options), apps))
+    try:
+        addresses, waiting = listeners.addresses(), listeners.sockets()
+    except (CommandError, OSError) as error:
+        addresses, waiting, unanswered = [], [], unanswered or str(error)
+    return {
+        "addresses": addresses,
+        "listening": {
+            str(port): sorted({s.who for s in waiting if s.protocol == "tcp" and s.port == port}) for port in (80, 443)
+        },
+        "firewall": firewall(),
+        "nginx": nginx(),
+        "docker": unanswered,
+        "apps": {app["name"]: one for app, one in zip(apps, seen, strict=True)},
+    }

@@ -1,0 +1,67 @@
+"""The way out of a container: which causes the attempts mean. Asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from ansible_collections.portside.vps.plugins.module_utils.diagnosis.finding import Finding, finding
+
+OK = "ok"
+# How far an attempt got before it failed (diagnosis/egress.py) -> the cause.
+CAUSES = {
+    "dns": "egress-dns",
+    "tcp": "egress-closed",
+    "proxy-dns": "proxy-unknown",
+    "proxy-tcp": "proxy-unreachable",
+    "connect": "proxy-refused",
+    "certificate": "egress-certificate",
+    "tls": "egress-tls",
+    "http": "egress-answer",
+}
+
+
+def egress(app: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Finding]:
+    """One finding for each URL that can't be reached the way the container's environment says.
+
+    Args:
+        app: its `name`.
+        seen: `container`, and `checks`: for each URL `route`, `attempt` (that way) and `direct` (tried too where the
+            route is a proxy, else None).
+    """
+    for check in seen["checks"]:
+        attempt, route, url = check["attempt"], check["route"], urlsplit(check["url"])
+        if attempt["stage"] == OK:
+            continue
+        host = url.hostname or ""
+        cause = CAUSES[attempt["stage"]]
+        if cause == "proxy-refused" and attempt["status"] == 407:
+            cause = "proxy-login"
+        tried, or_direct = _without(check["direct"], host)
+        yield finding(
+            cause,
+            app=app["name"],
+            container=seen["container"],
+            url=check["url"],
+            host=host,
+            port=url.port or (443 if url.scheme == "https" else 80),
+            proxy=route["proxy"],
+            variable=route["variable"],
+            through=f" through the proxy {route['proxy']} ({route['variable']})" if route["proxy"] else "",
+            status=attempt["status"],
+            reason=attempt["error"],
+            error=attempt["error"],
+            tried=tried,
+            or_direct=or_direct,
+        )
+
+
+def _without(direct: Mapping[str, Any] | None, host: str) -> tuple[str, str]:
+    """What is said of going without the proxy: only what was tried."""
+    if direct is None:
+        return "", ""
+    if direct["stage"] == OK:
+        words = f" The same request without the proxy was tried and works ({direct['status']})."
+        return words, f", or leave it out: `portside_egress.no_proxy: [{host}]`, or `egress: direct` for the app"
+    return f" Without the proxy it doesn't work either ({direct['error'] or direct['stage']}).", ""
