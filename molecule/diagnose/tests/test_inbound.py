@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -174,3 +175,14 @@ def test_the_html_report_is_one_file_that_needs_no_other(inventories, tmp_path: 
     assert "shop-api: nothing is broken" in text
     assert "src=" not in text
     assert "http-equiv" not in text
+
+
+def test_a_server_that_cannot_be_logged_in_to_is_looked_at_from_outside(inventories, lab_vars, tmp_path: Path):
+    address = lab_vars["lab_client_ipv4"].rpartition(".")[0] + ".249"
+    gone = {"ansible_host": address, "ansible_timeout": 3, "lab_domain": "gone.test"}
+    file, report = tmp_path / "gone.yml", tmp_path / "report.json"
+    file.write_text(json.dumps({"all": {"children": {"vps": {"hosts": {"gone": gone}}}}}), encoding="utf-8")
+    done = run("playbooks/diagnose.yml", [*inventories, file], "--limit", "gone", "-e", f"report={report}")
+    assert done.status == 1, done.output
+    shop, _ = json.loads(report.read_text(encoding="utf-8"))["hosts"]["gone"]
+    assert [one["cause"] for one in shop["findings"]] == ["dns-missing", "firewall-or-down", "firewall-or-down"]

@@ -121,7 +121,11 @@ def certificate(
     }
     told = ((not refused["code"], "certificate-handshake"), (True, "certificate-untrusted")) if refused else ()
     if facts:
-        words |= {"not_after": facts["not_after"], "names": listed(facts["names"]), "days": facts["days"]}
+        words |= {
+            "not_after": f"{facts['not_after'][:16].replace('T', ' ')} UTC",
+            "names": listed(facts["names"]),
+            "days": facts["days"],
+        }
     cause = next((cause for holds, cause in (*_explanations(domain, facts, refused, bool(tls)), *told) if holds), "")
     if not cause and facts and facts["days"] < SOON_DAYS:
         cause = "certificate-soon"

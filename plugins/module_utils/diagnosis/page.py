@@ -28,10 +28,9 @@ h1 { font-size: 1.4rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.5rem 0 .
 ol.path { list-style: none; margin: 0; padding: 0; }
 ol.path li { display: grid; grid-template-columns: 2rem 9rem 1fr 5rem; gap: .25rem .5rem; padding: .35rem 0;
   position: relative; }
-ol.path li + li::before { content: ""; position: absolute; left: .95rem; top: -.55rem; height: 1.1rem;
+ol.path li:has(+ li:not(.out))::after { content: ""; position: absolute; left: .95rem; top: 1.95rem; bottom: -.35rem;
   border-left: 2px solid var(--line); }
 ol.path li.out { border-top: 1px solid var(--line); margin-top: .5rem; padding-top: .75rem; }
-ol.path li.out::before { display: none; }
 .mark { width: 2rem; text-align: center; font-weight: 700; background: var(--back); position: relative; }
 .title { font-weight: 600; } .ms { text-align: right; font-variant-numeric: tabular-nums; color: var(--dim);
   white-space: nowrap; }
