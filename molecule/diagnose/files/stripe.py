@@ -13,6 +13,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer."""
         self.send_response(503 if self.path.startswith("/broken") else 404)
+        self.send_header("Content-Length", "0")
         self.end_headers()
 
 

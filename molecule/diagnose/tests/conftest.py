@@ -81,13 +81,13 @@ class Breaker:
     def nginx(self, change: str, reload: bool = True) -> Iterator[None]:
         """A command that changes files below /etc/nginx, which are put back afterwards."""
         again = "nginx -t && systemctl reload nginx && sleep 0.5" if reload else "true"
-        self.vps.run_expect([0], f"cp -a /etc/nginx /root/nginx-was && {change} && {again}")
+        kept = self.vps.check_output("mktemp --directory /root/nginx-XXXXXX")
+        self.vps.run_expect([0], f"cp -a /etc/nginx/. {kept} && {change} && {again}")
         try:
             yield
         finally:
-            self.vps.run_expect(
-                [0], "rm -rf /etc/nginx && mv /root/nginx-was /etc/nginx && systemctl reload nginx && sleep 0.5"
-            )
+            back = f"find /etc/nginx -mindepth 1 -delete && cp -a {kept}/. /etc/nginx && rm -r {kept}"
+            self.vps.run_expect([0], f"{back} && systemctl reload nginx && sleep 0.5")
 
     def in_webhook(self, directives: str) -> Any:
         """Directives in the site's location of the webhook, before its own."""
