@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils.files import read_text
+
 # linux/sched.h, sys/mount.h
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
@@ -32,15 +34,15 @@ def _enter(pid: int) -> None:
         _call("setns", network.fileno(), CLONE_NEWNET)
     _call("unshare", CLONE_NEWNS)
     _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
-    with tempfile.NamedTemporaryFile("w", suffix=".conf") as switch:
-        switch.write(NSSWITCH)
-        switch.flush()
-        for source, target in (
-            *((f"/proc/{pid}/root/etc/{name}", f"/etc/{name}") for name in RESOLVER_FILES),
-            (switch.name, "/etc/nsswitch.conf"),
-        ):
-            if Path(source).exists() and Path(target).exists():
-                _call("mount", source.encode(), target.encode(), None, MS_BIND, None)
+    # A file of another mount namespace can't be mounted here (mount(2), EINVAL): its text is.
+    found = {name: read_text(Path(f"/proc/{pid}/root/etc/{name}")) for name in RESOLVER_FILES}
+    with tempfile.TemporaryDirectory(prefix="portside-") as folder:
+        for name, text in {**found, "nsswitch.conf": NSSWITCH}.items():
+            target = Path("/etc") / name
+            if text is not None and target.exists():
+                source = Path(folder) / name
+                source.write_text(text, encoding="utf-8")
+                _call("mount", bytes(source), bytes(target), None, MS_BIND, None)
 
 
 class Task:
