@@ -112,13 +112,15 @@ class AppState:
 def superfluous(state: AppState, keep: int) -> list[int]:
     """Numbers of the releases beyond the newest `keep`; the live and a starting one always stay.
 
-    Those that never served are counted apart: a row of failures takes no release away that one could go back to.
+    Those that never served are counted apart: a row of failures takes no release away that one could go back to. One
+    that was found running, with no record of what it is, goes at once: there is no way back to it.
     """
     done = [release for release in reversed(state.releases) if release.state in {RETIRED, FAILED, REJECTED}]
     room = max(keep - (len(state.releases) - len(done)), 0)
     served = [release.number for release in done if release.served]
-    others = [release.number for release in done if not release.served]
-    return [*served[room:], *others[room:]]
+    failed = [release.number for release in done if not release.served and release.state != RETIRED]
+    unknown = [release.number for release in done if not release.served and release.state == RETIRED]
+    return [*served[room:], *failed[room:], *unknown]
 
 
 def to_json(state: AppState) -> str:
