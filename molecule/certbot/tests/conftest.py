@@ -56,7 +56,7 @@ class Server:
 
     def sh(self, *argv: str) -> str:
         """A command on the server that has to succeed; returns what it prints."""
-        done = self.vps.run(shlex.join(argv).replace("%", "%%"))
+        done = self.vps.run(shlex.join(argv))
         assert done.rc == 0, f"{argv}: {done.stderr}{done.stdout}"
         return done.stdout.strip()
 
