@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import shutil
 import time
 from contextlib import contextmanager
@@ -134,13 +135,16 @@ def test_pull_always_notices_that_a_tag_names_another_image_now(server, vps, app
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    """The probe's third version in a file, as `docker save` writes it on the controller."""
+    """The probe's third version in a file, as `docker save` writes it on the controller; no registry has this one."""
     engine = docker.from_env()
     tag = next(tag for image in engine.images.list() for tag in image.tags if f"{images.REPOSITORY}/probe:3-" in tag)
+    recipe = f"FROM {tag}\nLABEL test.from={tmp_path_factory.getbasetemp()}\n"
+    built, _ = engine.images.build(fileobj=io.BytesIO(recipe.encode()), rm=True)
     path = tmp_path_factory.mktemp("images") / "probe.tar"
     with path.open("wb") as stream:
-        for chunk in engine.images.get(tag).save():
+        for chunk in built.save():
             stream.write(chunk)
+    engine.images.remove(built.id)
     return path
 
 
