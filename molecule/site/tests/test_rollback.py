@@ -20,12 +20,13 @@ NEXT = [
 
 
 @pytest.fixture(scope="module")
-def runs(lab_vars):
-    """A release that is rolled back, site.yml again with the inventory unchanged, and the list of releases."""
+def runs(lab_vars, vps_name):
+    """On one server: a release that is rolled back, site.yml again with the inventory unchanged, and the list of releases."""
     inventories = [ROOT / ".lab" / lab_vars["lab_name"] / "inventory.yml", SETTINGS]
 
     def again(playbook, *arguments, apps=NEXT):
-        return run(playbook, inventories, *arguments, variables={"portside_apps": apps, "portside_by": "ann"})
+        variables = {"portside_apps": apps, "portside_by": "ann"}
+        return run(playbook, inventories, "--limit", vps_name, *arguments, variables=variables)
 
     yield {
         "site": again("site.yml"),
@@ -34,7 +35,7 @@ def runs(lab_vars):
         "list": again("playbooks/releases.yml", "-e", "app=admin"),
         "nowhere": again("playbooks/rollback.yml", "-e", "app=admin"),
     }
-    back = run("site.yml", inventories)
+    back = run("site.yml", inventories, "--limit", vps_name)
     assert back.status == 0, back.output
     assert set(back.changed.values()) == {0}, back.output
 

@@ -1,4 +1,7 @@
-"""Five deploys, and everything else that happens to a server, under load from outside. `make soak` does fifty."""
+"""Five deploys, and everything else that happens to a server, under load from outside. `make soak` does fifty.
+
+On a lab with the site scenario: PORTSIDE_INVENTORY=.lab/NAME/inventory.yml pytest --rootdir . --confcutdir . -p molecule.conftest
+"""
 
 from __future__ import annotations
 
