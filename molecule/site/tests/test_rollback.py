@@ -21,7 +21,7 @@ NEXT = [
 
 @pytest.fixture(scope="module")
 def runs(lab_vars, vps_name):
-    """On one server: a release that is rolled back, site.yml again with the inventory unchanged, and the list of releases."""
+    """A release that is rolled back, site.yml again with the same inventory, and the list of releases."""
     inventories = [ROOT / ".lab" / lab_vars["lab_name"] / "inventory.yml", SETTINGS]
 
     def again(playbook, *arguments, apps=NEXT):

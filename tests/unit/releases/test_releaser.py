@@ -286,7 +286,8 @@ def test_what_is_not_in_the_list_is_reported(host: Host) -> None:
 
 def test_credentials_go_to_their_registry_only(host: Host) -> None:
     host.registry = {"ghcr.io/acme/shop:1": "one", "other.example/shop:1": "one"}
-    deploy(host, app("a", "ghcr.io/acme/shop:1"), app("b", "other.example/shop:1"))
+    deploy(host, app("a", "ghcr.io/acme/shop:1"))
+    deploy(host, app("b", "other.example/shop:1"))
     assert host.credentials == [{"username": "u", "password": "secret-token"}, None]
 
 

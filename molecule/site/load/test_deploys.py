@@ -1,6 +1,7 @@
 """Five deploys, and everything else that happens to a server, under load from outside. `make soak` does fifty.
 
-On a lab with the site scenario: PORTSIDE_INVENTORY=.lab/NAME/inventory.yml pytest --rootdir . --confcutdir . -p molecule.conftest
+Not part of the scenario, because it takes as long as all the rest of it. On a lab where the site scenario converged:
+PORTSIDE_INVENTORY=.lab/NAME/inventory.yml .venv/bin/pytest molecule/site/load --rootdir .
 """
 
 from __future__ import annotations
