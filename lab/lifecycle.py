@@ -86,7 +86,8 @@ def down(lab: Lab) -> None:
             if found is not None:
                 found.remove()
         ssh.remove_sockets(lab)
-        shutil.rmtree(lab.state, ignore_errors=True)
+        if lab.state.exists():
+            shutil.rmtree(lab.state)
 
 
 def clean_up() -> None:

@@ -125,4 +125,5 @@ def ensure_sockets(lab: Lab) -> None:
 
 def remove_sockets(lab: Lab) -> None:
     """Remove the directory of the control sockets."""
+    # A master that is just ending removes its own socket meanwhile.
     shutil.rmtree(lab.sockets, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -56,3 +57,13 @@ def link_atomic(link: Path, target: str) -> None:
         beside.unlink()
     beside.symlink_to(target)
     os.replace(beside, link)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory with all that is in it; one that is not there is fine.
+
+    Raises:
+        OSError: something in it can't be removed, so what was to go (a key, a secret) is still there.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(path)

@@ -37,7 +37,8 @@ def run(*argv: str | Path, cwd: Path) -> None:
 
 def build() -> Path:
     """The tarball, freshly built."""
-    shutil.rmtree(BUILD, ignore_errors=True)
+    if BUILD.exists():
+        shutil.rmtree(BUILD)
     BUILD.mkdir(parents=True)
     run("ansible-galaxy", "collection", "build", ROOT, "--output-path", BUILD, cwd=BUILD)
     (tarball,) = BUILD.glob("portside-vps-*.tar.gz")

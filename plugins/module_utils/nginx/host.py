@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, Completed, run
-from ansible_collections.portside.vps.plugins.module_utils.files import link_atomic, write_atomic
+from ansible_collections.portside.vps.plugins.module_utils.files import link_atomic, remove_tree, write_atomic
 from ansible_collections.portside.vps.plugins.module_utils.nginx import boot, config, tree
 from ansible_collections.portside.vps.plugins.module_utils.nginx.tree import Change, Directory, Link, Node, Text, Wanted
 
@@ -190,7 +190,7 @@ def build_candidate(changes: Iterable[Change], candidate: Path, source: Path = N
     Returns:
         The stand-ins: path inside the copy, as nginx sees it, to the real path.
     """
-    shutil.rmtree(candidate, ignore_errors=True)
+    remove_tree(candidate)
     candidate.mkdir(mode=0o700, parents=True)
     if source.is_dir():
         # Links stay links: they resolve once the copy is mounted in the tree's place.
@@ -243,7 +243,7 @@ def test_aside(changes: Iterable[Change], nginx: str, owners: Mapping[str, str],
         raise NginxRefused(config.explanation(said, owners, {**texts(CANDIDATE), **_outside_texts(standins)}, own))
     finally:
         # The copy holds whatever keys stand below /etc/nginx.
-        shutil.rmtree(CANDIDATE, ignore_errors=True)
+        remove_tree(CANDIDATE)
 
 
 def test_live(nginx: str) -> None:

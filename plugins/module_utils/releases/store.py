@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
+from ansible_collections.portside.vps.plugins.module_utils.files import read_text, remove_tree, write_atomic
 from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState
 
@@ -99,7 +98,7 @@ class Store:
         """Forget the secrets of a release and how it was declared."""
         self._secrets_file(app, release).unlink(missing_ok=True)
         self._record_file(app, release).unlink(missing_ok=True)
-        shutil.rmtree(self.secret_files(app, release), ignore_errors=True)
+        remove_tree(self.secret_files(app, release))
 
     def secret_files(self, app: str, release: int) -> Path:
         """The directory with those secrets of a release that its container gets as files."""
@@ -123,7 +122,7 @@ class Store:
 
     def forget(self, app: str) -> None:
         """Remove all that is remembered of an app."""
-        shutil.rmtree(self.root / app, ignore_errors=True)
+        remove_tree(self.root / app)
 
     def salt(self) -> bytes | None:
         """The host's random key for hashes, or None before anything was written."""

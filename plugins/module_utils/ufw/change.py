@@ -10,14 +10,18 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 import stat
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, run
-from ansible_collections.portside.vps.plugins.module_utils.files import link_atomic, read_text, write_atomic
+from ansible_collections.portside.vps.plugins.module_utils.files import (
+    link_atomic,
+    read_text,
+    remove_tree,
+    write_atomic,
+)
 from ansible_collections.portside.vps.plugins.module_utils.ufw import guard, live
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import FAMILIES, Family
 from ansible_collections.portside.vps.plugins.module_utils.ufw.host import (
@@ -188,7 +192,7 @@ def _save_for_revert() -> None:
         return
     STATE_DIR.mkdir(parents=True, exist_ok=True)
     aside = STATE_DIR / "saving"
-    shutil.rmtree(aside, ignore_errors=True)
+    remove_tree(aside)
     aside.mkdir(mode=0o700)
     for saved, path in {**FILES, "state.json": str(STATE_FILE)}.items():
         text = read_text(Path(path))
@@ -254,7 +258,7 @@ def confirm(change: str) -> str:
 
 def _keep() -> bool:
     kept = STATE_DIR / "confirmed"
-    shutil.rmtree(kept, ignore_errors=True)
+    remove_tree(kept)
     try:
         PENDING.rename(kept)
     except FileNotFoundError:
@@ -263,7 +267,7 @@ def _keep() -> bool:
     for path in (AT_BOOT_LINK, AT_BOOT):
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
-    shutil.rmtree(kept, ignore_errors=True)
+    remove_tree(kept)
     return True
 
 

@@ -86,7 +86,8 @@ def test_the_default_servers_refuse_on_both_families():
         assert f"listen {address} default_server;" in text
     assert text.count("return 444;") == 2
     assert "return 421;" in text
-    assert "root /var/www/acme;" in location(text, "^~ /.well-known/acme-challenge/")
+    assert "    include snippets/portside-acme.conf;\n" in text
+    assert "root /var/www/acme;" in tree()["snippets/portside-acme.conf"]
     assert "ssl_reject_handshake on;" in text
 
 
