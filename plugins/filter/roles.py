@@ -45,6 +45,15 @@ def role_releases(names: Iterable[str]) -> list[str]:
     return roles.releases(names)
 
 
+def release_problems(release: str, role: str) -> list[str]:
+    """One sentence when the role doesn't know a release such as `Debian_13`; empty when it does."""
+    known = roles.releases([role])
+    if release in known:
+        return []
+    names = [name.replace("_", " ") for name in (release, *known)]
+    return [f"role {role} does not support {names[0]}, only {', '.join(names[1:])}; nothing was changed"]
+
+
 class FilterModule:
     """Registers the filters."""
 
@@ -52,6 +61,7 @@ class FilterModule:
         """Name and function of each filter."""
         return {
             "misspelt_variables": misspelt_variables,
+            "release_problems": release_problems,
             "role_defaults": roles.defaults,
             "role_has": roles.has,
             "role_packages": role_packages,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils import unit_files
+from ansible_collections.portside.vps.plugins.module_utils.shape import plain
 
 Options = dict[str, Any]
 
@@ -45,7 +45,7 @@ def _combined(base: Mapping[str, Any], above: Mapping[str, Any]) -> Options:
         elif isinstance(value, Mapping) and isinstance(found.get(key), Mapping):
             found[key] = _combined(found[key], value)
         else:
-            found[key] = copy.deepcopy(value)
+            found[key] = plain(value)
     return found
 
 

@@ -1,0 +1,55 @@
+#!/usr/bin/python
+"""Ansible module: which release of which distribution a host runs."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: os_facts
+short_description: Which release of which distribution a host runs
+version_added: 0.1.0
+description:
+  - Sets the facts of the distribution that the roles of this collection ask for, from C(/etc/os-release) alone.
+  - M(ansible.builtin.setup) with the subset C(distribution) finds the same and more, in twice the time.
+attributes:
+  check_mode: {support: full, description: Changes nothing.}
+  diff_mode: {support: none, description: Changes nothing.}
+author: [The Portside authors]
+"""
+
+EXAMPLES = r"""
+- name: The release of the operating system is known
+  portside.vps.os_facts:
+"""
+
+RETURN = r"""
+ansible_facts:
+  description:
+    - C(distribution), C(distribution_version), C(distribution_major_version) and C(distribution_release).
+  type: dict
+  returned: success
+  sample:
+    distribution: Debian
+    distribution_version: "13"
+    distribution_major_version: "13"
+    distribution_release: trixie
+"""
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.portside.vps.plugins.module_utils.os_release import facts
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    try:
+        module.exit_json(
+            changed=False, ansible_facts=facts(Path("/etc/os-release").read_text(encoding="utf-8", errors="replace"))
+        )
+    except OSError as error:
+        module.fail_json(msg=f"/etc/os-release says which system this is, and can't be read: {error.strerror}")
+
+
+if __name__ == "__main__":
+    main()
