@@ -24,6 +24,38 @@ VERSIONS = 3
 NAME = "soak"
 
 
+def ssh(lab: Lab, host: str, command: str, **options: Any) -> subprocess.Popen[str]:
+    """Start a command on a host of a lab."""
+    argv = ["ssh", "-F", str(lab.state / "ssh_config"), host, command]
+    return subprocess.Popen(argv, text=True, stdout=subprocess.PIPE, **options)
+
+
+class Load:
+    """Clients of a site, from when this is made until `end`.
+
+    Args:
+        lab: its client is where they run.
+        domain: the site.
+        options: see load.py.
+    """
+
+    def __init__(self, lab: Lab, domain: str, **options: Any) -> None:
+        wanted = {"host": domain, "ca": ROOT_CERTIFICATE, **options}
+        with LOAD.open(encoding="utf-8") as program:
+            copied = ssh(lab, "client", f"cat > /tmp/load-{domain}.py", stdin=program).wait()
+        if copied != 0:
+            raise StepFailed("the client can't be reached")
+        command = f"python3 /tmp/load-{domain}.py {shlex.quote(json.dumps(wanted))}"
+        self._process = ssh(lab, "client", command, stdin=subprocess.PIPE)
+
+    def end(self) -> dict[str, Any]:
+        """Let the clients finish what they have begun; returns what load.py counted."""
+        said, _ = self._process.communicate(timeout=180)
+        if self._process.returncode != 0:
+            raise StepFailed(f"the load ended with {self._process.returncode}")
+        return dict(json.loads(said))
+
+
 class StepFailed(Exception):
     """A change could not be made; the message is the playbook's output."""
 
@@ -79,15 +111,10 @@ class Server:
             raise StepFailed(done.output)
         return done.seconds
 
-    def ssh(self, host: str, command: str, **options: Any) -> subprocess.Popen[str]:
-        """Start a command on a host of the lab."""
-        argv = ["ssh", "-F", str(self.lab.state / "ssh_config"), host, command]
-        return subprocess.Popen(argv, text=True, stdout=subprocess.PIPE, **options)
-
     def root(self, command: str) -> float:
         """Run a command on the server as root; returns its seconds."""
         started = time.monotonic()
-        process = self.ssh(self.name, command, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        process = ssh(self.lab, self.name, command, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
         said, _ = process.communicate(timeout=300)
         if process.returncode != 0:
             raise StepFailed(f"{command}: {said}")
@@ -154,13 +181,7 @@ def under_load(server: Server, steps: Iterable[str], options: dict[str, Any] | N
     Returns:
         what load.py counted, with the seconds of each step under `steps`, and what broke it off under `broken`.
     """
-    wanted = {"host": server.domain, "ca": ROOT_CERTIFICATE, **(options or {})}
-    copy = server.ssh("client", "cat > /tmp/portside-load.py", stdin=LOAD.open(encoding="utf-8"))
-    if copy.wait() != 0:
-        raise StepFailed("the client can't be reached")
-    load = server.ssh(
-        "client", f"python3 /tmp/portside-load.py {shlex.quote(json.dumps(wanted))}", stdin=subprocess.PIPE
-    )
+    load = Load(server.lab, server.domain, **(options or {}))
     taken: list[tuple[str, float, str]] = []
     broken = ""
     try:
@@ -171,7 +192,5 @@ def under_load(server: Server, steps: Iterable[str], options: dict[str, Any] | N
     except StepFailed as error:
         broken = str(error)
     finally:
-        said, _ = load.communicate(timeout=180)
-    if load.returncode != 0:
-        raise StepFailed(f"the load ended with {load.returncode}: {broken}")
-    return {**json.loads(said), "steps": taken, "broken": broken}
+        counted = load.end()
+    return {**counted, "steps": taken, "broken": broken}

@@ -303,6 +303,19 @@ options:
         type: str
         choices: ["blue_green", "recreate"]
         default: "blue_green"
+      replicas:
+        description: >-
+          Containers of the app that run side by side, 1 to 32; nginx asks them in turn. They start together, and get
+          traffic when every one of them is healthy.
+        type: int
+        default: 1
+      canary:
+        description: >-
+          Percentage of clients, 1 to 50, that get a new release at first; a client, known by its address, stays where
+          it is. `playbooks/promote.yml` makes it the only one, `playbooks/abort.yml` takes it away. 0: all clients at
+          once.
+        type: int
+        default: 0
       drain:
         description: >-
           Seconds to wait at most for requests that the old release is still answering, before it stops.
@@ -387,6 +400,15 @@ options:
     description: Number of the release that O(rollback) brings back. 0 is the newest one before the one that serves.
     type: int
     default: 0
+  promote:
+    description: Name of an app whose canary is to have all clients. Nothing else is done in the run.
+    type: str
+    default: ""
+  abort:
+    description:
+      - Name of an app whose canary is taken away and rejected. Nothing else is done in the run.
+    type: str
+    default: ""
   by:
     description: Who releases, for the record.
     type: str
@@ -437,12 +459,15 @@ apps:
   contains:
     name: {description: The app., type: str}
     action:
-      description: V(unchanged), V(deployed), V(started), V(repaired), V(rolled back), V(held), V(removed) or V(failed).
+      description:
+        - V(unchanged), V(deployed), V(started), V(repaired), V(rolled back), V(held), V(removed) or V(failed).
+        - Of canaries V(deployed as a canary), V(canary's share changed), V(canary withdrawn), V(promoted), V(aborted).
       type: str
     changed: {description: Whether anything was changed for this app., type: bool}
     reason: {description: Why., type: str}
     notice:
-      description: For an app that is held, which release was rejected, when and why, and what to do.
+      description: What a person has to know of an app that is held (which release was rejected, when and why), or has a
+        canary, and what to do.
       type: str
     message: {description: What went wrong., type: str}
     release: {description: Number of the live release., type: int}
@@ -452,6 +477,8 @@ apps:
     container: {description: Name of its container., type: str}
     bind: {description: Address that it is published on., type: str}
     host_port: {description: Port that it is published on; none for a worker., type: int}
+    host_ports: {description: The ports of all its replicas., type: list, elements: int}
+    canary: {description: Number of the release that has a share of the clients., type: int}
 orphans:
   description: Apps that are on the host and not in the list; removed with O(purge).
   type: list
@@ -501,6 +528,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "retry": {"type": "list", "elements": "str", "default": []},
     "rollback": {"type": "str", "default": ""},
     "release": {"type": "int", "default": 0},
+    "promote": {"type": "str", "default": ""},
+    "abort": {"type": "str", "default": ""},
     "by": {"type": "str", "default": ""},
     "archives": {"type": "dict", "default": {}},
     "purge": {"type": "bool", "default": False},
@@ -540,7 +569,8 @@ def _engine(check_mode: bool) -> Any:
 
 def _work(params: dict[str, Any], check_mode: bool) -> tuple[list[Outcome], list[str]]:
     apps = [spec.app(item) for item in validate.apps(params["apps"])]
-    named = [*params["only"], *params["retry"], *([params["rollback"]] if params["rollback"] else [])]
+    single = [params[what] for what in ("rollback", "promote", "abort") if params[what]]
+    named = [*params["only"], *params["retry"], *single]
     strangers = validate.strangers(named, [app.name for app in apps])
     if strangers:
         raise shape.InvalidInputError("\n".join(strangers))
@@ -564,10 +594,9 @@ def _work(params: dict[str, Any], check_mode: bool) -> tuple[list[Outcome], list
         busy=_busy,
     )
     with nullcontext() if check_mode else store.lock(params["lock_timeout"]):
-        if params["rollback"]:
-            wanted = next(app for app in apps if app.name == params["rollback"])
-            turn_back = releaser.predict_rollback if check_mode else releaser.roll_back
-            return turn_back(wanted, params["release"] or None, apps), []
+        if single:
+            wanted = next(app for app in apps if app.name == single[0])
+            return _single(releaser, params, wanted, apps, check_mode), []
         if not (params["only"] or check_mode):
             releaser.forget_failures(apps)
         orphans = [] if params["only"] else releaser.orphans(apps)
@@ -578,6 +607,18 @@ def _work(params: dict[str, Any], check_mode: bool) -> tuple[list[Outcome], list
             raise ArchivesNeededError(needed)
         work = releaser.predict if check_mode else releaser.run
         return work([*chosen, *gone], apps), orphans
+
+
+def _single(
+    releaser: Releaser, params: dict[str, Any], wanted: App, apps: list[App], check_mode: bool
+) -> list[Outcome]:
+    """A rollback, or the end of a canary."""
+    if params["rollback"]:
+        turn_back = releaser.predict_rollback if check_mode else releaser.roll_back
+        return turn_back(wanted, params["release"] or None, apps)
+    if check_mode:
+        return releaser.predict_end(wanted, "promote" if params["promote"] else "abort")
+    return releaser.promote(wanted) if params["promote"] else releaser.abort(wanted)
 
 
 def _pretty(value: dict[str, Any]) -> str:

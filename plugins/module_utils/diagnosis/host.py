@@ -13,6 +13,7 @@ from ansible_collections.portside.vps.plugins.module_utils.command import Comman
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import certificates, containers, probe
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text
 from ansible_collections.portside.vps.plugins.module_utils.nginx import config
+from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
 from ansible_collections.portside.vps.plugins.module_utils.ufw import listeners
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import EntryError
@@ -81,6 +82,27 @@ def firewall() -> dict[str, Any]:
 def upstream(file: str) -> list[str]:
     """The addresses to which nginx sends the app's requests."""
     return SERVER.findall(read_text(Path(file)) or "") if file else []
+
+
+def worst(places: Sequence[str]) -> str:
+    """Of the addresses of an app's replicas the first on loopback that refuses, else the first; empty without any."""
+    published = [place for place in places if place.startswith(("127.", "[::1]"))] or list(places)
+    if len(published) > 1:
+        for place in published:
+            address, _, port = place.rpartition(":")
+            connection, _ = probe.connect(address.strip("[]"), int(port))
+            if not connection:
+                return place
+            connection.close()
+    return next(iter(published), "")
+
+
+def behind(state: AppState | None, place: str) -> str:
+    """The container that is published there, else the live release's first; empty where none is remembered."""
+    serving = [release for release in (state.live, state.canary) if release] if state else []
+    replicas = [replica for release in serving for replica in release.replicas]
+    same = [one.container for one in replicas if one.host_port and place.endswith(f":{one.host_port}")]
+    return next(iter([*same, *(one.container for one in replicas)]), "")
 
 
 def attempts(log: str, paths: Sequence[str]) -> list[dict[str, Any]]:
@@ -152,16 +174,17 @@ def look_at(app: Mapping[str, Any], found: list[dict[str, Any]], options: Mappin
     except StoreError as error:
         unreadable = str(error)
     live = state.live if state else None
-    container = containers.own(name, live.container if live else "", found)
     places = upstream(app["upstream_file"])
     if not places and live and live.host_port:
         places = [f"{app['bind']}:{live.host_port}"]
+    place = worst(places)
+    container = containers.own(name, behind(state, place), found)
     seen: dict[str, Any] = {
         "certificates": {
             domain: certificates.look(domain, Path(options["tls_dir"]) / name / "fullchain.pem")
             for domain in app["domains"]
         },
-        "upstream": places[0] if places else "",
+        "upstream": place,
         "upstream_file": app["upstream_file"],
         "state_error": unreadable,
         "image": live.image if live else "",
@@ -172,10 +195,10 @@ def look_at(app: Mapping[str, Any], found: list[dict[str, Any]], options: Mappin
     if container:
         shown = {key: value for key, value in container.items() if key not in ("env", "pid")}
         seen["container"] = {**shown, "listening": listening_in(container), "log": containers.log(container["name"])}
-    if app["port"] is not None and places:
-        owners = [one["name"] for one in found for bound in one["published"].values() if places[0] in bound]
+    if app["port"] is not None and place:
+        owners = [one["name"] for one in found for bound in one["published"].values() if place in bound]
         seen["owner"] = owners[0] if owners else ""
-        seen["answers"] = answers(app, places[0])
+        seen["answers"] = answers(app, place)
     return seen
 
 

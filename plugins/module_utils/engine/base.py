@@ -29,6 +29,7 @@ class Container:
     host_ports: tuple[int, ...] = ()
     networks: tuple[str, ...] = ()
     job: bool = False
+    replica: int = 1
 
     @property
     def running(self) -> bool:

@@ -80,7 +80,7 @@ class PullError(EngineError):
 def container(listed: Mapping[str, Any]) -> Container:
     """One entry of GET /containers/json."""
     labels = listed.get("Labels") or {}
-    number = str(labels.get("portside.release", ""))
+    number, replica = (str(labels.get(f"portside.{name}", "")) for name in ("release", "replica"))
     ports = {port["PublicPort"] for port in listed.get("Ports") or () if port.get("PublicPort")}
     return Container(
         id=listed["Id"],
@@ -93,6 +93,7 @@ def container(listed: Mapping[str, Any]) -> Container:
         host_ports=tuple(sorted(ports)),
         networks=tuple(sorted((listed.get("NetworkSettings") or {}).get("Networks") or ())),
         job="portside.job" in labels,
+        replica=int(replica) if replica.isdigit() else 1,
     )
 
 

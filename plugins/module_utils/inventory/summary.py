@@ -31,12 +31,12 @@ def _row(
 ) -> Row:
     live = app or {}
     domains = (certificate or {}).get("domains") or []
-    port = live.get("host_port")
+    ports = [str(port) for port in live.get("host_ports") or [live.get("host_port")] if port]
     return (
         name,
         declared.get("url") or (f"https://{domains[0]}/" if domains else "-"),
         str(live.get("image") or declared.get("image") or "-"),
-        f"{live.get('bind', '127.0.0.1')}:{port}" if port else "-",
+        f"{live.get('bind', '127.0.0.1')}:{','.join(ports)}" if ports else "-",
         _days(certificate),
         _done(app, certificate),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import (
+    CANARY,
     LIVE,
     REJECTED,
     RETIRED,
@@ -34,7 +35,7 @@ def refused(state: AppState, digest: str, image_id: str | None) -> Release | Non
         release
         for release in state.releases
         if release.hash == digest
-        and release.state in {REJECTED, RETIRED, LIVE}
+        and release.state in {REJECTED, RETIRED, LIVE, CANARY}
         and (image_id is None or release.image_id == image_id)
     ]
     newest = max(same, key=lambda release: release.number, default=None)
@@ -79,6 +80,15 @@ def rollback_target(state: AppState, number: int | None = None) -> Release:
     return before[-1]
 
 
+def _note(release: Release) -> str:
+    parts = [
+        release.note,
+        f"{release.share} % of the clients" if release.state == CANARY else "",
+        f"{len(release.replicas)} replicas" if release.others else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
 def rows(state: AppState) -> list[dict[str, str]]:
     """The releases for a person to read, the newest first.
 
@@ -92,7 +102,7 @@ def rows(state: AppState) -> list[dict[str, str]]:
             "image": release.image or "-",
             "digest": release.digest or release.image_id,
             "by": release.by or "-",
-            "note": release.note,
+            "note": _note(release),
         }
         for release in reversed(state.releases)
     ]

@@ -228,6 +228,19 @@ APP: Spec = {
         "description": "`recreate` stops the old release before the new one starts, for what can't run twice: an app "
         "with SQLite, or a licence for one. Meanwhile nginx says that the service is not available.",
     },
+    "replicas": {
+        "type": "int",
+        "default": 1,
+        "description": "Containers of the app that run side by side, 1 to 32; nginx asks them in turn. They start "
+        "together, and get traffic when every one of them is healthy.",
+    },
+    "canary": {
+        "type": "int",
+        "default": 0,
+        "description": "Percentage of clients, 1 to 50, that get a new release at first; a client, known by its "
+        "address, stays where it is. `playbooks/promote.yml` makes it the only one, `playbooks/abort.yml` takes it "
+        "away. 0: all clients at once.",
+    },
     "drain": {
         "type": "float",
         "default": 30,

@@ -9,9 +9,11 @@ from typing import Any
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container
 from ansible_collections.portside.vps.plugins.module_utils.releases import spec
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
-from ansible_collections.portside.vps.plugins.module_utils.releases.state import LIVE, AppState, Release
+from ansible_collections.portside.vps.plugins.module_utils.releases.state import LIVE, AppState, Release, Replica
 
 NOTHING, START, DEPLOY = "nothing", "start", "deploy"
+# What else may become of a canary.
+WITHDRAW, SHARE, PROMOTE = "withdraw", "share", "promote"
 
 
 class PortsExhaustedError(ValueError):
@@ -20,7 +22,11 @@ class PortsExhaustedError(ValueError):
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do: `nothing`, `start` the live container again, or `deploy` a new release; and why."""
+    """What to do, and why.
+
+    `nothing`, `start` containers that ended again, or `deploy` a new release; where there is a canary also `withdraw`
+    it, give it another `share` of the clients, or `promote` it.
+    """
 
     action: str
     reason: str = ""
@@ -47,26 +53,64 @@ class Damage:
         return bool(self.finish or self.abandon or self.stop or self.strays or self.repoint)
 
 
-def upstream(app: App, release: Release) -> str:
+def _servers(app: App, release: Release, options: str, direct: str) -> list[str]:
+    """The `server` lines of a release; those of the containers' own addresses have other options."""
+    host = f"[{app.bind}]" if ":" in app.bind else app.bind
+    published = [f"server {host}:{port} {options};" for port in release.host_ports]
+    own = [f"server {replica.address}:{app.port} {direct};" for replica in release.replicas if replica.address]
+    return [*published, *own]
+
+
+def upstream(app: App, release: Release, canary: Release | None = None) -> str:
     """The upstream file's text: what nginx includes into the app's `upstream` block.
 
-    max_fails=0: with its only server marked down nginx would answer 502 for fail_timeout seconds by itself.
+    max_fails=0: with its only server marked down nginx would answer 502 for fail_timeout seconds by itself; and of
+    several, one that is dead refuses at once, whereupon the next one is asked.
 
     The container's own address is asked when nobody answers on the published port: while Docker's daemon is restarted,
     its rules for published ports are gone for a moment.
+
+    With a canary the client's address decides, by its hash, and a server that refuses is passed over for another one.
+    That method knows no `backup`, so that the containers' own addresses share the work from the start. Each release has
+    its percentage whatever its number of servers: a weight is multiplied by the other's.
+
+    Args:
+        app: what is wanted.
+        release: the live one.
+        canary: the one that has a share of the clients.
     """
-    host = f"[{app.bind}]" if ":" in app.bind else app.bind
-    direct = f"server {release.address}:{app.port} backup max_fails=0;\n" if release.address else ""
-    return (
-        f"# Release {release.number} of {app.name}; rewritten at every switch.\n"
-        f"server {host}:{release.host_port} max_fails=0;\n{direct}"
+    if canary is None:
+        lines = _servers(app, release, "max_fails=0", "backup max_fails=0")
+        return "\n".join([f"# Release {release.number} of {app.name}; rewritten at every switch.", *lines, ""])
+    both = [_servers(app, one, "max_fails=0", "max_fails=0") for one in (release, canary)]
+    stable, trial = ([line.replace(" max_fails", " weight={} max_fails") for line in lines] for lines in both)
+    return "\n".join(
+        [
+            f"# Release {release.number} of {app.name}, and {canary.number} for {canary.share} % of the clients; "
+            "rewritten at every switch.",
+            "hash $remote_addr;",
+            *(line.format((100 - canary.share) * len(trial)) for line in stable),
+            *(line.format(canary.share * len(stable)) for line in trial),
+            "",
+        ]
     )
 
 
-def _of(containers: Iterable[Container], release: Release | None) -> Container | None:
+def _of(containers: Iterable[Container], release: Release | None) -> list[Container | None]:
+    """The containers of a release, in the order of its replicas; None for one that is gone."""
     if release is None:
-        return None
-    return next((container for container in containers if container.release == release.number), None)
+        return []
+    found = {container.replica: container for container in containers if container.release == release.number}
+    return [found.get(number) for number, _ in enumerate(release.replicas, 1)]
+
+
+def _stands(containers: Iterable[Container], release: Release) -> bool:
+    return all(container and container.running for container in _of(containers, release))
+
+
+def candidate(app: App, state: AppState, containers: Sequence[Container]) -> bool:
+    """Whether the next release is to be a canary: there has to be one that runs, to have the other clients."""
+    return bool(app.canary and not app.recreates and state.live and _stands(containers, state.live))
 
 
 def adopted(app: str, containers: Sequence[Container]) -> AppState:
@@ -74,10 +118,13 @@ def adopted(app: str, containers: Sequence[Container]) -> AppState:
 
     The newest one that runs counts as live, so that what serves goes on serving until a release of ours replaces it.
     """
-    running = max((item for item in containers if item.running), key=lambda item: item.release, default=None)
+    running = max(
+        (item for item in containers if item.running), key=lambda item: (item.release, -item.replica), default=None
+    )
     state = AppState(app, next_release=max((item.release for item in containers), default=0) + 1)
     if running is None:
         return state
+    same = [item for item in containers if item.running and item.release == running.release and item is not running]
     return state.with_release(
         Release(
             number=running.release,
@@ -91,6 +138,10 @@ def adopted(app: str, containers: Sequence[Container]) -> AppState:
             created="",
             spec={},
             note="found running; its state file was gone",
+            others=tuple(
+                Replica(item.name, item.host_ports[0] if item.host_ports else None)
+                for item in sorted(same, key=lambda item: item.replica)
+            ),
         )
     )
 
@@ -104,27 +155,30 @@ def damage(app: App, state: AppState, containers: Sequence[Container], served: s
         containers: those of this app.
         served: the upstream file's text, None where there is none.
     """
-    starting, live = state.starting, state.live
+    starting = state.starting
     known = {release.number for release in state.releases}
-    newest = _of(containers, starting)
-    finish = starting if starting and state.switching and newest and newest.running else None
-    serves = finish or live
-    wanted = upstream(app, serves) if app.upstream_file and serves and serves.host_port else None
+    finish = starting if starting and state.switching and _stands(containers, starting) else None
+    wanted = wanted_upstream(app, state.promoted(finish.number) if finish else state)
     return Damage(
         finish=finish,
         abandon=starting if starting and not finish else None,
         stop=tuple(
             container
             for container in containers
-            if container.release in known and container.up and container.release not in {_n(starting), _n(live)}
+            if container.release in known
+            and container.up
+            and container.release not in state.serving | ({starting.number} if starting else set())
         ),
         strays=tuple(container for container in containers if container.release not in known),
         repoint=wanted is not None and (state.switching or served != wanted),
     )
 
 
-def _n(release: Release | None) -> int | None:
-    return release.number if release else None
+def wanted_upstream(app: App, state: AppState) -> str | None:
+    """The upstream file as it has to be; None for an app without."""
+    if app.upstream_file and state.live and state.live.host_port:
+        return upstream(app, state.live, state.canary)
+    return None
 
 
 def decide(app: App, digest: str, state: AppState, containers: Sequence[Container], image_id: str | None) -> Decision:
@@ -137,24 +191,44 @@ def decide(app: App, digest: str, state: AppState, containers: Sequence[Containe
         containers: those of this app.
         image_id: the image that the reference names on this host; None where the host doesn't have it.
     """
-    live = state.live
+    live, canary = state.live, state.canary
     if live is None:
         return Decision(DEPLOY, "first release")
-    container = _of(containers, live)
-    reason = ""
-    if live.hash != digest:
-        reason = f"changed: {', '.join(spec.changed_keys(live.spec, spec.recorded(app)) or ['secrets'])}"
-    elif image_id and live.image_id and image_id != live.image_id:
-        reason = f"{app.image} names another image now"
-    elif app.host_ports and live.host_port not in app.host_ports:
-        reason = "changed: host_ports"
-    elif container is None:
-        reason = f"container {live.container} is gone"
-    if reason or container is None:
-        return Decision(DEPLOY, reason)
-    if container.running:
-        return Decision(NOTHING)
-    return Decision(START, f"container {live.container} is {container.status}")
+    if canary and not _difference(app, digest, live, image_id):
+        return Decision(WITHDRAW, f"release {live.number} is what is declared")
+    reason = _difference(app, digest, canary or live, image_id)
+    serving = [release for release in (live, canary) if release]
+    names = [replica.container for release in serving for replica in release.replicas]
+    boxes = [box for release in serving for box in _of(containers, release)]
+    gone = [name for name, box in zip(names, boxes, strict=True) if box is None]
+    if reason or gone:
+        return Decision(DEPLOY, reason or f"container {gone[0]} is gone")
+    idle = [f"container {box.name} is {box.status}" for box in boxes if box and not box.running]
+    if idle:
+        return Decision(START, idle[0])
+    return _end_of(app, canary) if canary else Decision(NOTHING)
+
+
+def _end_of(app: App, canary: Release) -> Decision:
+    """What becomes of a canary that is as it is declared, and runs."""
+    if not app.canary:
+        return Decision(PROMOTE, "no canary is declared any more")
+    if canary.share != app.canary:
+        return Decision(SHARE, f"{app.canary} % of the clients instead of {canary.share} %")
+    return Decision(NOTHING)
+
+
+def _difference(app: App, digest: str, release: Release, image_id: str | None) -> str:
+    """Why the release is not what is declared; empty where it is."""
+    if release.hash != digest:
+        return f"changed: {', '.join(spec.changed_keys(release.spec, spec.recorded(app)) or ['secrets'])}"
+    if image_id and release.image_id and image_id != release.image_id:
+        return f"{app.image} names another image now"
+    if app.host_ports and not {*release.host_ports} <= {*app.host_ports}:
+        return "changed: host_ports"
+    if len(release.replicas) != app.replicas:
+        return f"{len(release.replicas)} of {app.replicas} replicas are known"
+    return ""
 
 
 def allocate(
@@ -179,39 +253,34 @@ def allocate(
         return replace(state, ports=())
     if app.host_ports:
         return replace(state, ports=app.host_ports)
-    in_use = _live_port(state)
-    blocked = {*taken, *busy} - {in_use}
-    ports = [port for port in state.ports if port not in blocked]
-    if in_use and in_use not in ports:
-        ports.append(in_use)
+    in_use = _live_ports(state)
+    wanted = app.replicas + (len(in_use) or app.replicas)
+    blocked = {*taken, *busy} - {*in_use}
+    ports = [*in_use, *(port for port in state.ports if port not in blocked and port not in in_use)]
     for port in pool:
-        if len(ports) >= 2:
+        if len(ports) >= wanted:
             break
         if port not in blocked and port not in ports:
             ports.append(port)
-    if len(ports) < 2:
+    if len(ports) < wanted:
         raise PortsExhaustedError(
             "all ports that may be given to apps are taken: widen `docker_app_port_range`, or remove apps"
         )
-    return replace(state, ports=tuple(ports[:2]) if in_use is None else _keeping(in_use, ports))
+    return replace(state, ports=tuple(sorted(ports[:wanted])) if in_use else tuple(ports[:wanted]))
 
 
-def _live_port(state: AppState) -> int | None:
-    return state.live.host_port if state.live else None
+def _live_ports(state: AppState) -> tuple[int, ...]:
+    return state.live.host_ports if state.live else ()
 
 
-def _keeping(port: int, ports: Sequence[int]) -> tuple[int, ...]:
-    spare = next(other for other in ports if other != port)
-    return tuple(sorted((port, spare)))
-
-
-def next_port(app: App, state: AppState) -> int | None:
-    """The port for the next release: the one that the live release does not have; None for one without."""
+def next_ports(app: App, state: AppState) -> list[int | None]:
+    """A port for each replica of the next release: those that the live release does not have; None without `port`."""
     if not app.published:
-        return None
-    if len(state.ports) == 1:
-        return state.ports[0]
-    return next(port for port in state.ports if port != _live_port(state))
+        return [None] * app.replicas
+    in_use = _live_ports(state)
+    free = [port for port in state.ports if port not in in_use]
+    # Where there are not enough for two releases, the old one has left by then.
+    return list((free if len(free) >= app.replicas else state.ports)[: app.replicas])
 
 
 def diff(

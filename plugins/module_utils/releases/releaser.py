@@ -33,11 +33,19 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.gate import 
 from ansible_collections.portside.vps.plugins.module_utils.releases.history import NoSuchReleaseError
 from ansible_collections.portside.vps.plugins.module_utils.releases.images import Archive, Images, NoImageError
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App, Health
-from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState, Release
+from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState, Release, Replica
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Record, Store, StoreError
 from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError
 
 LOG_LINES = 50
+# What an outcome says of a decision.
+DONE = {
+    plan.START: "started",
+    plan.DEPLOY: "deployed",
+    plan.WITHDRAW: "canary withdrawn",
+    plan.SHARE: "canary's share changed",
+    plan.PROMOTE: "promoted",
+}
 # So many apps are worked on at a time: most of a release is waiting, for an app to start and for requests to end.
 AT_ONCE = 4
 
@@ -83,6 +91,8 @@ class Outcome:
     container: str = ""
     bind: str = ""
     host_port: int | None = None
+    host_ports: list[int] = field(default_factory=list)
+    canary: int | None = None
     warnings: list[str] = field(default_factory=list)
     before: dict[str, Any] = field(default_factory=dict)
     after: dict[str, Any] = field(default_factory=dict)
@@ -97,6 +107,7 @@ class Outcome:
         self.digest = release.digest
         self.container = release.container
         self.host_port = release.host_port
+        self.host_ports = list(release.host_ports)
 
     def did(self, action: str) -> None:
         """Something was changed, or would be in check mode."""
@@ -182,6 +193,23 @@ class Releaser:
     def predict_rollback(self, app: App, number: int | None, declared: Sequence[App] = ()) -> list[Outcome]:
         """What `roll_back` would do; nothing is changed."""
         return self._each([app], lambda job: self._foresee_restore(job, number), self._store.salt() or b"")
+
+    def promote(self, app: App) -> list[Outcome]:
+        """Make the app's canary its only release, through the same gate and drain."""
+        return self._each([app], self._promote, self._store.make_salt())
+
+    def abort(self, app: App) -> list[Outcome]:
+        """Take the app's canary away, and remember it as rejected."""
+        return self._each([app], self._abort, self._store.make_salt())
+
+    def predict_end(self, app: App, what: str) -> list[Outcome]:
+        """What `promote` or `abort` would do; nothing is changed."""
+
+        def foresee(job: _Job) -> None:
+            job.outcome.reason = f"release {self._canary(job).number}"
+            job.outcome.did("promoted" if what == "promote" else "aborted")
+
+        return self._each([app], foresee, self._store.salt() or b"")
 
     def held(self, apps: Iterable[App]) -> dict[str, str]:
         """The apps whose declaration was rejected, each with what was kept (`extra`) of the release that serves."""
@@ -276,7 +304,7 @@ class Releaser:
         if damage:
             outcome.did("repaired")
         if decision.action != plan.NOTHING:
-            outcome.did("started" if decision.action == plan.START else "deployed")
+            outcome.did(DONE[decision.action])
             outcome.reason = decision.reason
         if decision.action == plan.DEPLOY:
             self._diff(job, live)
@@ -294,9 +322,17 @@ class Releaser:
             self._deploy(job, image, apps)
         elif decision.action == plan.START:
             self._start(job)
+        elif decision.action == plan.WITHDRAW:
+            self._withdraw(job, self._canary(job), states.RETIRED, decision.reason)
+            job.outcome.did(DONE[plan.WITHDRAW])
+        elif decision.action == plan.SHARE:
+            self._share(job, self._canary(job))
+        elif decision.action == plan.PROMOTE:
+            self._end_canary(job, self._canary(job))
         else:
             self._refresh_record(job)
         job.outcome.show(job.state.live)
+        self._tell_of_canary(job)
 
     def _damage(self, job: _Job) -> plan.Damage:
         served = self._front.served(job.app.upstream_file) if job.app.upstream_file else None
@@ -351,6 +387,8 @@ class Releaser:
         """Make a release of an earlier one."""
         self._repair(job)
         job.outcome.show(job.state.live)
+        if job.state.canary:
+            raise ReleaseError(f"release {job.state.canary.number} is a canary: promote or abort it first")
         target = history.rollback_target(job.state, number)
         app = self._recorded(job.app, target, job.app.host_ports)
         image = self._engine.image(target.image_id)
@@ -369,7 +407,7 @@ class Releaser:
 
     def _refresh_record(self, job: _Job) -> None:
         """What may change without a release is kept as it is now."""
-        live = job.state.live
+        live = job.state.canary or job.state.live
         wanted = Record(job.app.declared, job.app.extra)
         if live and job.outcome.action != "held" and self._store.record(job.app.name, live.number) != wanted:
             self._store.save_record(job.app.name, live.number, wanted)
@@ -388,12 +426,11 @@ class Releaser:
         elif damage.abandon:
             self._give_up(job, damage.abandon, "the run that made it was interrupted")
         elif damage.repoint and job.state.live:
-            self._point(job, job.state.live)
+            self._point(job, job.state)
         for container in damage.strays:
             self._engine.remove(container.id)
         job.containers = self._own(job)
-        live = job.state.live
-        self._retire(job, [item for item in job.containers if item.up and not (live and item.release == live.number)])
+        self._retire(job, [item for item in job.containers if item.up and item.release not in job.state.serving])
         job.containers = self._own(job)
 
     def _give_up(self, job: _Job, release: Release, why: str, *, rejected: bool = False) -> None:
@@ -401,7 +438,7 @@ class Releaser:
         live = job.state.live
         if job.state.switching and live and not job.app.recreates:
             self._revive(job, live)
-            self._point(job, live)
+            self._point(job, job.state)
         for container in [*job.containers, *self._jobs(job.app.name)]:
             if container.release == release.number:
                 self._engine.remove(container.id)
@@ -420,13 +457,19 @@ class Releaser:
     # ------------------------------------------------------------------ the steps of a release
 
     def _start(self, job: _Job) -> None:
-        """Start the live container again; a release of its own it is not."""
-        live = job.state.live
-        container = next(item for item in job.containers if live and item.release == live.number)
+        """Start what serves and does not run; a release of its own it is not."""
         job.outcome.did("started")
-        if container.status != "restarting":
-            self._engine.start(container.id)
-        self._gate(job, container.id, container.name, live.host_port if live else None)
+        ports = {
+            replica.container: replica.host_port
+            for release in (job.state.live, job.state.canary)
+            for replica in (release.replicas if release else ())
+        }
+        idle = [item for item in job.containers if item.name in ports and not item.running]
+        for container in idle:
+            if container.status != "restarting":
+                self._engine.start(container.id)
+        for container in idle:
+            self._gate(job, container.id, container.name, ports[container.name])
 
     def _deploy(self, job: _Job, image: Image | None, apps: Sequence[App]) -> None:
         app = job.app
@@ -439,8 +482,10 @@ class Releaser:
                 f"app `{app.name}`: image {app.image} has no fixed tag: what runs depends on when it was fetched"
             )
         image = image or self._images.fetch(app)
+        if job.state.canary:
+            self._withdraw(job, job.state.canary, states.RETIRED, "replaced by a later release")
         release = self._begin(job, image, apps)
-        job.outcome.did("deployed")
+        job.outcome.did("deployed as a canary" if release.share else "deployed")
         try:
             release = self._bring_up(job, release)
             self._switch(job, release)
@@ -456,19 +501,27 @@ class Releaser:
         restored = job.state.release(job.restores) if job.restores else None
         with self._shared:
             state = self._allocate(job, apps)
+            number = state.next_release
+            first, *others = (
+                Replica(spec.container_name(app.name, number, replica), port)
+                for replica, port in enumerate(plan.next_ports(app, state), 1)
+            )
+            canary = job.restores is None and plan.candidate(app, state, job.containers)
             release = Release(
-                number=state.next_release,
+                number=number,
                 state=states.STARTING,
                 hash=job.hash,
                 image=app.image,
                 image_id=image.id,
                 digest=restored.digest if restored else _digest(app.image, image),
-                container=spec.container_name(app.name, state.next_release),
-                host_port=plan.next_port(app, state),
+                container=first.container,
+                host_port=first.host_port,
                 created=self._today(),
                 spec=spec.recorded(app),
                 by=self._settings.by,
                 restores=job.restores,
+                others=tuple(others),
+                share=app.canary if canary else 0,
             )
             self._store.save_secrets(app.name, release.number, app.secrets)
             self._store.save_record(app.name, release.number, Record(app.declared, app.extra))
@@ -477,36 +530,58 @@ class Releaser:
         return release
 
     def _bring_up(self, job: _Job, release: Release) -> Release:
-        """The new container runs and has passed its gate. Returns the release with its address."""
+        """The new containers run and have passed their gate. Returns the release with their addresses."""
+        app = job.app
+        configs = self._configs(job, release)
+        with self._shared:
+            for network in app.networks:
+                self._engine.ensure_network(network)
+        if release.restores is None:
+            self._run_before(job, release, configs[0])
+        made = [
+            (self._engine.create(replica.container, config), replica)
+            for replica, config in zip(release.replicas, configs, strict=True)
+        ]
+        for container, _ in made:
+            for network in app.networks[1:]:
+                self._engine.connect(container, network, app.name)
+        if app.recreates:
+            self._stop_others(job)
+        for container, _ in made:
+            try:
+                self._engine.start(container)
+            except EngineError as error:
+                text = self._told(job, release, f"its container could not be started: {error}", ())
+                raise ReleaseError(text) from error
+        self._gates(job, made)
+        for container, _ in made:
+            self._engine.set_restart(container, app.restart)
+        # On a network that it shares, its address could be another app's one day.
+        if app.upstream_file and not (app.recreates or app.container.get("networks")):
+            release = release.at(self._engine.address(container) for container, _ in made)
+            self._remember(job, job.state.with_release(release))
+        return release
+
+    def _configs(self, job: _Job, release: Release) -> list[dict[str, Any]]:
+        """The body of the create call for each replica."""
         app = job.app
         # The reference is what a person wants to see; by its ID the image is the same whatever the reference names now.
         named = self._engine.image(app.image)
         image = app.image if named and named.id == release.image_id else release.image_id
         directory = str(self._store.secret_files(app.name, release.number))
-        config = spec.container_config(
-            app, image, release.number, release.hash, release.host_port, secrets_dir=directory
-        )
-        with self._shared:
-            for network in app.networks:
-                self._engine.ensure_network(network)
-        if release.restores is None:
-            self._run_before(job, release, config)
-        container = self._engine.create(release.container, config)
-        for network in app.networks[1:]:
-            self._engine.connect(container, network, app.name)
-        if app.recreates:
-            self._stop_others(job)
-        try:
-            self._engine.start(container)
-        except EngineError as error:
-            raise ReleaseError(self._told(job, release, f"its container could not be started: {error}", ())) from error
-        self._gate(job, container, release.container, release.host_port)
-        self._engine.set_restart(container, app.restart)
-        # On a network that it shares, its address could be another app's one day.
-        if app.upstream_file and not (app.recreates or app.container.get("networks")):
-            release = replace(release, address=self._engine.address(container))
-            self._remember(job, job.state.with_release(release))
-        return release
+        return [
+            spec.container_config(
+                app, image, release.number, release.hash, one.host_port, secrets_dir=directory, replica=number
+            )
+            for number, one in enumerate(release.replicas, 1)
+        ]
+
+    def _gates(self, job: _Job, made: Sequence[tuple[str, Replica]]) -> None:
+        """Wait for all containers at a time; the first that fails is what is reported."""
+        with ThreadPoolExecutor(max_workers=len(made)) as pool:
+            waiting = [pool.submit(self._gate, job, one, at.container, at.host_port) for one, at in made]
+        for result in waiting:
+            result.result()
 
     def _run_before(self, job: _Job, release: Release, config: Mapping[str, Any]) -> None:
         for number, command in enumerate(job.app.before, 1):
@@ -526,23 +601,90 @@ class Releaser:
             gate.wait_healthy(app, port, lambda: self._engine.condition(container), self._ask, self._clock)
         except NotHealthyError as error:
             lines = self._engine.logs(container, LOG_LINES)
-            release = job.state.starting or job.state.live
+            release = next(
+                (one for one in job.state.releases if name in {replica.container for replica in one.replicas}), None
+            )
             raise NotHealthyError(self._told(job, release, str(error), lines, name)) from error
 
     def _switch(self, job: _Job, release: Release) -> None:
-        """Traffic goes to this release from now on, and the one before it is stopped when it has answered the rest."""
+        """Traffic goes to this release from now on, and the one before it is stopped when it has answered the rest. One
+        with a share becomes a canary, and the one before it goes on."""
+        promoted = job.state.with_release(release).promoted(release.number, self._today())
         if job.app.upstream_file and release.host_port:
-            self._point(job, release, done=lambda: job.state.promoted(release.number, self._today()))
+            self._point(job, promoted)
         else:
-            self._remember(job, job.state.promoted(release.number, self._today()))
-        self._retire(job, [item for item in self._own(job) if item.up and item.release != release.number])
+            self._remember(job, promoted)
+        self._retire(job, [item for item in self._own(job) if item.up and item.release not in promoted.serving])
 
-    def _point(self, job: _Job, release: Release, done: Callable[[], AppState] | None = None) -> None:
+    def _point(self, job: _Job, wanted: AppState) -> None:
+        """Have nginx use what serves in that state, and remember the state."""
+        text = plan.wanted_upstream(job.app, wanted)
         with self._shared:
             self._remember(job, replace(job.state, switching=True, upstream_file=job.app.upstream_file))
-            self._front.point(job.app.upstream_file, plan.upstream(job.app, release))
-            after = done() if done else job.state
-            self._remember(job, replace(after, switching=False))
+            if text is not None:
+                self._front.point(job.app.upstream_file, text)
+            self._remember(job, replace(wanted, switching=False, upstream_file=job.app.upstream_file))
+
+    # ------------------------------------------------------------------ canaries
+
+    def _promote(self, job: _Job) -> None:
+        self._repair(job)
+        canary = self._canary(job)
+        job.app = self._recorded(job.app, canary, job.app.host_ports) or job.app
+        self._end_canary(job, canary)
+        job.outcome.show(job.state.live)
+
+    def _end_canary(self, job: _Job, canary: Release) -> None:
+        """It has to pass the gate once more, now that all clients are to come."""
+        boxes = {item.name: item for item in job.containers}
+        ids = [(boxes[one.container].id, one) for one in canary.replicas if one.container in boxes]
+        if len(ids) < len(canary.replicas):
+            raise ReleaseError(
+                f"a container of release {canary.number}, the canary, is gone: abort it, or deploy again"
+            )
+        self._gates(job, ids)
+        self._switch(job, replace(canary, share=0))
+        job.outcome.did(DONE[plan.PROMOTE])
+        job.outcome.reason = f"release {canary.number}"
+        self._prune(job)
+
+    def _abort(self, job: _Job) -> None:
+        self._repair(job)
+        canary = self._canary(job)
+        by = f" by {self._settings.by}" if self._settings.by else ""
+        self._withdraw(job, canary, states.REJECTED, f"aborted on {self._today()}{by}")
+        job.outcome.did("aborted")
+        job.outcome.reason = f"release {canary.number}"
+        job.outcome.show(job.state.live)
+
+    def _withdraw(self, job: _Job, canary: Release, state: str, note: str) -> None:
+        """All clients go to the live release again, and the canary stops when it has answered the rest."""
+        if job.state.live:
+            self._revive(job, job.state.live)
+        self._point(job, job.state.with_release(replace(canary, state=state, share=0, note=note)))
+        self._retire(job, [item for item in self._own(job) if item.up and item.release == canary.number])
+        job.containers = self._own(job)
+
+    def _share(self, job: _Job, canary: Release) -> None:
+        self._point(job, job.state.with_release(replace(canary, share=job.app.canary)))
+        job.outcome.did(DONE[plan.SHARE])
+
+    @staticmethod
+    def _canary(job: _Job) -> Release:
+        if job.state.canary is None:
+            raise ReleaseError(f"app `{job.app.name}` has no canary: `playbooks/releases.yml` lists its releases")
+        return job.state.canary
+
+    @staticmethod
+    def _tell_of_canary(job: _Job) -> None:
+        canary, name = job.state.canary, job.app.name
+        if canary is None:
+            return
+        job.outcome.canary = canary.number
+        job.outcome.notice = (
+            f"app `{name}`: release {canary.number} ({canary.image}) is a canary with {canary.share} % of the clients. "
+            f"`playbooks/promote.yml -e app={name}` gives it all of them, `playbooks/abort.yml -e app={name}` none"
+        )
 
     def _retire(self, job: _Job, containers: Iterable[Container]) -> None:
         """Let the containers answer what they have begun, then stop them for good."""
@@ -641,19 +783,19 @@ class Releaser:
         for name in self._store.names():
             other = self._store.load(name) if name != app.name else None
             others |= {*other.ports} if other else set()
-        live = state.live.host_port if state.live else None
-        candidates = [] if not app.published or app.host_ports else [port for port in state.ports if port != live]
+        live = {*state.live.host_ports} if state.live else set()
+        candidates = [] if not app.published or app.host_ports else [port for port in state.ports if port not in live]
         busy = {port for port in candidates if self._busy(app.bind, port)}
         try:
             free = (port for port in self._settings.pool if not self._busy(app.bind, port))
             state = plan.allocate(app, state, free, others, busy)
         except plan.PortsExhaustedError as error:
             raise ReleaseError(str(error)) from error
-        port = plan.next_port(app, state)
-        if port and port != live and self._busy(app.bind, port):
+        taken = [p for p in plan.next_ports(app, state) if p and p not in live and self._busy(app.bind, p)]
+        if taken:
             raise ReleaseError(
-                f"{app.bind}:{port} is taken by something else on the server (`ss -ltnp` shows by what): stop that, "
-                "or give other `host_ports`"
+                f"{app.bind}:{taken[0]} is taken by something else on the server (`ss -ltnp` shows by what): stop "
+                "that, or give other `host_ports`"
             )
         return state
 

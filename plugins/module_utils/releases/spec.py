@@ -19,6 +19,7 @@ DOCKER_HUB = "docker.io"
 LABEL_APP = "portside.app"
 LABEL_RELEASE = "portside.release"
 LABEL_HASH = "portside.hash"
+LABEL_REPLICA = "portside.replica"
 
 # What of an app is part of a release: a change of any of these starts a new container. The rest (how a release is
 # gated, drained and pointed at) may change without one.
@@ -83,6 +84,8 @@ class App:
     before: tuple[tuple[str, ...], ...] = ()
     before_timeout: float = 600.0
     strategy: str = "blue_green"
+    replicas: int = 1
+    canary: int = 0
     drain: float = 30.0
     upstream_file: str = ""
     extra: str = field(default="", repr=False)
@@ -92,7 +95,7 @@ class App:
     @property
     def recreates(self) -> bool:
         """Whether the old release has to stop before the new one can start."""
-        return len(self.host_ports) == 1 or self.expose == "private" or self.strategy == "recreate"
+        return len(self.host_ports) == self.replicas or self.expose == "private" or self.strategy == "recreate"
 
     @property
     def published(self) -> bool:
@@ -151,6 +154,8 @@ def app(options: Mapping[str, Any]) -> App:
         before=tuple(tuple(shlex.split(line)) for line in options["before"]),
         before_timeout=options["before_timeout"],
         strategy=options["strategy"],
+        replicas=options["replicas"],
+        canary=options["canary"],
         drain=options["drain"],
         upstream_file=options["upstream_file"],
         extra=options["extra"],
@@ -168,7 +173,8 @@ def recorded(app: App) -> dict[str, Any]:
         found[key] = list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
     # What failed as a migration may pass as another one: it is part of what was rejected.
     jobs = {"before": [list(command) for command in app.before]} if app.before else {}
-    return found | jobs | dict(app.container)
+    several = {"replicas": app.replicas} if app.replicas > 1 else {}
+    return found | jobs | several | dict(app.container)
 
 
 def fingerprint(app: App, salt: bytes) -> str:
@@ -207,13 +213,13 @@ def floating(image: str) -> bool:
     return not colon or tag == "latest"
 
 
-def container_name(app: str, release: int) -> str:
-    """What the container of a release is called."""
-    return f"{app}-r{release}"
+def container_name(app: str, release: int, replica: int = 1) -> str:
+    """What a container of a release is called."""
+    return f"{app}-r{release}" + (f"-{replica}" if replica > 1 else "")
 
 
 def container_config(
-    app: App, image: str, release: int, digest: str, host_port: int | None, *, secrets_dir: str = ""
+    app: App, image: str, release: int, digest: str, host_port: int | None, *, secrets_dir: str = "", replica: int = 1
 ) -> dict[str, Any]:
     """The body of the Engine API's POST /containers/create.
 
@@ -228,6 +234,7 @@ def container_config(
         digest: the release's hash, for the label.
         host_port: the port on `app.bind` that it is published on; None for a worker and for a private app.
         secrets_dir: the directory on the host with the secrets that are files; it has to be there before the start.
+        replica: which of the release's containers it is, from 1.
     """
     driver = {key: value for key, value in app.log.items() if key != "driver"}
     files = app.secret_files
@@ -245,6 +252,8 @@ def container_config(
     }
     environment = {**app.env, **({} if files else app.secrets)}
     own = {LABEL_APP: app.name, LABEL_RELEASE: str(release), LABEL_HASH: digest}
+    if app.replicas > 1:
+        own[LABEL_REPLICA] = str(replica)
     config: dict[str, Any] = {
         "Image": image,
         "Env": [f"{key}={value}" for key, value in sorted(environment.items())],

@@ -15,8 +15,10 @@ SCHEMA = 1
 
 # A release is `starting` from the moment it has a number until it serves, then `live`, then `retired`. It is `rejected`
 # when it did not pass its gate or was rolled back: then it is not tried again by itself. It is `failed` when it was
-# given up for a reason that is not its own, an interrupted run for one.
+# given up for a reason that is not its own, an interrupted run for one. A `canary` has a share of the clients, beside
+# the live one.
 STARTING, LIVE, RETIRED, FAILED, REJECTED = "starting", "live", "retired", "failed", "rejected"
+CANARY = "canary"
 
 
 class StateError(ValueError):
@@ -24,12 +26,22 @@ class StateError(ValueError):
 
 
 @dataclass(frozen=True)
+class Replica:
+    """One container of a release; `address` is its own, on a network that no other app is on."""
+
+    container: str
+    host_port: int | None = None
+    address: str = ""
+
+
+@dataclass(frozen=True)
 class Release:
     """One release of an app.
 
     `created` and `served` are the times at which it was begun and at which it got traffic (empty: never); `by` says who
-    did it; `restores` is the release that this one brings back; `address` is the container's own, on a network that no
-    other app is on.
+    did it; `restores` is the release that this one brings back; `container`, `host_port` and `address` are those of its
+    first replica, `others` the further ones; `share` is the percentage of clients that it has, or is to have, as a
+    canary.
     """
 
     number: int
@@ -47,6 +59,23 @@ class Release:
     served: str = ""
     restores: int | None = None
     address: str = ""
+    others: tuple[Replica, ...] = ()
+    share: int = 0
+
+    @property
+    def replicas(self) -> tuple[Replica, ...]:
+        """All of its containers."""
+        return (Replica(self.container, self.host_port, self.address), *self.others)
+
+    @property
+    def host_ports(self) -> tuple[int, ...]:
+        """The loopback ports that it is published on."""
+        return tuple(replica.host_port for replica in self.replicas if replica.host_port)
+
+    def at(self, addresses: Iterable[str]) -> Release:
+        """The release with the addresses of its containers, in their order."""
+        first, *others = (replace(old, address=new) for old, new in zip(self.replicas, addresses, strict=True))
+        return replace(self, address=first.address, others=tuple(others))
 
 
 @dataclass(frozen=True)
@@ -69,6 +98,16 @@ class AppState:
         return next((release for release in self.releases if release.state == LIVE), None)
 
     @property
+    def canary(self) -> Release | None:
+        """The release that has a share of the clients."""
+        return next((release for release in self.releases if release.state == CANARY), None)
+
+    @property
+    def serving(self) -> set[int]:
+        """Numbers of the releases that get traffic."""
+        return {release.number for release in (self.live, self.canary) if release}
+
+    @property
     def starting(self) -> Release | None:
         """The release that a run is, or was, about to put in place."""
         return next((release for release in self.releases if release.state == STARTING), None)
@@ -89,7 +128,8 @@ class AppState:
         return replace(self, releases=tuple(release for release in self.releases if release.number not in gone))
 
     def promoted(self, number: int, now: str = "") -> AppState:
-        """The state in which that release is live, and the one before it retired, or rejected by a rollback.
+        """The state in which that release is live, and the one before it retired, or rejected by a rollback; or, with a
+        `share`, in which it is a canary beside the live one.
 
         Args:
             number: the release that serves from now on.
@@ -99,6 +139,8 @@ class AppState:
 
     def _promoted(self, release: Release, number: int, now: str) -> Release:
         new = self.release(number)
+        if new and new.share:
+            return replace(release, state=CANARY, served=now or release.created) if release is new else release
         if release.number == number:
             note = f"rollback to release {release.restores}" if release.restores else ""
             return replace(release, state=LIVE, note=note, served=now or release.created)
@@ -130,6 +172,10 @@ def to_json(state: AppState) -> str:
     return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
 
 
+def _release(item: Mapping[str, Any]) -> Release:
+    return Release(**{**item, "others": tuple(Replica(**replica) for replica in item.get("others", ()))})
+
+
 def from_json(text: str) -> AppState:
     """The state that a file holds.
 
@@ -140,7 +186,7 @@ def from_json(text: str) -> AppState:
         whole = json.loads(text)
         if whole.pop("schema") != SCHEMA:
             raise StateError("it was written by another version of Portside")
-        releases = sorted((Release(**release) for release in whole.pop("releases")), key=lambda item: item.number)
+        releases = sorted((_release(release) for release in whole.pop("releases")), key=lambda item: item.number)
         return AppState(**{**whole, "ports": tuple(whole["ports"]), "releases": tuple(releases)})
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StateError(str(error)) from error

@@ -80,10 +80,10 @@ def _health_problems(health: Item) -> list[str]:
 
 def _ports(app: Item) -> list[str]:
     found = []
-    if len(app["host_ports"]) > 2 or twice(app["host_ports"]):
-        found.append(
-            "`host_ports` takes two different ports (or one: the old release is then stopped before the new one starts)"
-        )
+    count, replicas = len(app["host_ports"]), app["replicas"]
+    if count not in {0, replicas, 2 * replicas} or twice(app["host_ports"]):
+        many = "two different ports (or one" if replicas == 1 else f"{2 * replicas} different ports (or {replicas}"
+        found.append(f"`host_ports` takes {many}: the old release is then stopped before the new one starts)")
     if app["expose"] == "private":
         found += [
             f"`{key}` needs `expose: public`: a private app is reached by other apps alone, by its name"
@@ -96,6 +96,19 @@ def _ports(app: Item) -> list[str]:
             for key in ("host_ports", "upstream_file")
             if app.get(key)
         ]
+    return found
+
+
+def _strategy(app: Item) -> list[str]:
+    found = [
+        f"`{key}: {app[key]}` is out of range: {least} to {most}"
+        for key, least, most in (("replicas", 1, 32), ("canary", 0, 50))
+        if not least <= app[key] <= most
+    ]
+    if app["canary"] and (app["port"] is None or app["expose"] == "private"):
+        found.append("`canary` needs `port` and `expose: public`: it is nginx that shares out the clients")
+    elif app["canary"] and (app["strategy"] == "recreate" or len(app["host_ports"]) == app["replicas"]):
+        found.append("`canary` needs two releases side by side: no `strategy: recreate`, and twice the `host_ports`")
     return found
 
 
@@ -117,6 +130,7 @@ def problems(app: Item) -> list[str]:
             )
     found.append(bind_problem(app["bind"]))
     found += _ports(app)
+    found += _strategy(app)
     found += _health_problems(app["health"])
     found += containers.problems(app)
     found += [problem for line in app["before"] if (problem := _before_problem(line))]

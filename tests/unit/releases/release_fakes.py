@@ -79,9 +79,9 @@ class Host:
 
     def answer(self, path: str) -> int | None:
         """What a client gets from nginx through this upstream file, None for a 502."""
-        text = self.loaded.get(path, "")
-        port = next((int(line.split(":")[-1].split()[0]) for line in text.splitlines() if line.startswith("server")), 0)
-        box = self.on_port(port)
+        lines = [line.split() for line in self.loaded.get(path, "").splitlines() if line.startswith("server")]
+        ports = [int(line[1].rpartition(":")[2].rstrip(";")) for line in lines if "backup" not in line]
+        box = next((box for port in ports if (box := self.on_port(port))), None)
         return self.statuses.get(box.image_id, 200) if box else None
 
 
@@ -108,6 +108,7 @@ class FakeEngine:
                 host_ports=(box.port,) if box.port and box.status == "running" else (),
                 job="portside.job" in box.config["Labels"],
                 networks=tuple(box.networks),
+                replica=int(box.config["Labels"].get("portside.replica", 1)),
             )
             for box in self.host.boxes.values()
         ]
