@@ -1,5 +1,6 @@
 """What a run costs: time and remote calls of the first run and of one that changes nothing, with 1 and with 20 apps.
 
+Then what an update costs, beside other ways: see bench/downtime.py; `python -m bench updates` does that alone.
 Absolute times belong to this machine and this minute; compare ratios. Writes .build/bench.json.
 """
 
@@ -10,10 +11,12 @@ import statistics
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
+from bench import downtime
 from lab import app, lifecycle
 from lab.identity import Lab
 from lab.playbook import ROOT, Run, run
@@ -88,16 +91,22 @@ def measured(count: int) -> dict[str, Any]:
 
 def main() -> None:
     """Measure, print, and write the result."""
-    rows = [measured(count) for count in SIZES]
+    rows = [] if sys.argv[1:] == ["updates"] else [measured(count) for count in SIZES]
+    with TemporaryDirectory() as folder:
+        updates = downtime.measured(HOST, Path(folder))
     result = {
         "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "kernel": platform.release()},
         "ansible_core": version("ansible-core"),
         "host": HOST,
         "repetitions": REPETITIONS,
         "results": rows,
+        "updates": updates,
     }
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print("\n".join(downtime.lines(updates)))
+    if not rows:
+        return
     print("apps  first run        changes nothing (median of", REPETITIONS, "runs)")
     for row in rows:
         first, again = row["first_run"], row["no_change"]

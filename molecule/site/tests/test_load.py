@@ -124,7 +124,7 @@ def fleet(lab_vars, servers):
     found.under_load(lambda: slow_post(found), slow=20)
     yield found
     # As it was: the tests of other files run site.yml and expect no change.
-    assert found.deploy("back", "-e", f"portside_retry={NAME}").status == 0
+    assert found.deploy("back").status == 0
 
 
 def test_no_request_fails(fleet):
