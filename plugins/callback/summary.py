@@ -11,6 +11,8 @@ from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import report
 from ansible_collections.portside.vps.plugins.module_utils.inventory import roles, summary
+from ansible_collections.portside.vps.plugins.module_utils.status import screen
+from ansible_collections.portside.vps.plugins.module_utils.status.board import Board
 
 DOCUMENTATION = r"""
 name: summary
@@ -23,6 +25,7 @@ description:
   - It is filled from the results of M(portside.vps.app_release) and M(portside.vps.certbot_certificates), also when the
     run failed.
   - After C(playbooks/diagnose.yml), the path of each app with a mark for each hop, what is broken, and what mends it.
+  - After C(playbooks/status.yml), a screen for each host, with what differs from the inventory.
 requirements: ["C(callbacks_enabled = portside.vps.summary) in ansible.cfg"]
 author: [The Portside authors]
 """
@@ -61,6 +64,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         self._apps: dict[str, list[dict[str, Any]]] = {}
         self._certificates: dict[str, list[dict[str, Any]]] = {}
         self._diagnoses: dict[str, list[dict[str, Any]]] = {}
+        self._board = Board()
 
     def _keep(self, result: Any) -> None:
         action = result.task.resolved_action or result.task.action
@@ -73,6 +77,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
             self._apps[result.host.name] = list(result.result.get("apps") or [])
         elif action == CERTIFICATES:
             self._certificates[result.host.name] = list(result.result.get("certificates") or [])
+        self._board.keep(result.host.name, str(action), str(result.task.get_name()), result.result)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Keep what the modules return."""
@@ -82,12 +87,21 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         """Keep it also when some of the apps or certificates failed."""
         self._keep(result)
 
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """A server that can't be reached can't be compared with its inventory."""
+        if self._board.hosts:
+            self._board.lost(result.host.name, str(result.result.get("msg", "")))
+
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Print one table per host, or the paths that were diagnosed.
+        """Print one table per host, the paths that were diagnosed, or a screen per host.
 
         Raises:
-            SystemExit: with status 1, where something is broken; Ansible's own status says only that a task failed.
+            SystemExit: with status 1 where a diagnosis found something broken, with 2 where a server is not as its
+                inventory says; Ansible's own status says only whether a task failed.
         """
+        if self._board.hosts:
+            self._show_status()
+            return
         for host, diagnoses in sorted(self._diagnoses.items()):
             for diagnosis in diagnoses:
                 self._display.banner(f"PORTSIDE {host}")
@@ -108,3 +122,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
                     self._display.display(f"\nATTENTION {app['notice']}", color=C.COLOR_WARN)
         if any(not diagnosis["ok"] for diagnoses in self._diagnoses.values() for diagnosis in diagnoses):
             raise SystemExit(1)
+
+    def _show_status(self) -> None:
+        for host, status in sorted(self._board.hosts.items()):
+            self._display.banner(f"PORTSIDE {host}: {screen.title(status['drift'])}")
+            for line, kind in screen.lines(status):
+                self._display.display(line, color=COLOURS[kind])
+        self._board.write()
+        if self._board.differs:
+            raise SystemExit(2)

@@ -31,7 +31,12 @@ def inventory_problems(settings: Mapping[str, Any], role_names: Iterable[str]) -
     return found
 
 
-def _completed(raw: Any) -> list[wiring.App]:
+def completed(raw: Any) -> list[wiring.App]:
+    """`portside_apps` with every default filled in.
+
+    Raises:
+        AnsibleFilterError: it can't be used; a line for each reason.
+    """
     try:
         return portside_apps.complete(raw)
     except InvalidInputError as invalid:
@@ -46,12 +51,12 @@ def app_sites(raw: Any, upstream_dir: str, acme_directory: str = "production") -
         upstream_dir: where the files stand that name each app's live release.
         acme_directory: the value of `portside_acme_directory`; with a test server's certificates there is no HSTS.
     """
-    return wiring.sites(_completed(raw), upstream_dir, acme_directory)
+    return wiring.sites(completed(raw), upstream_dir, acme_directory)
 
 
 def app_certificates(raw: Any) -> list[wiring.Item]:
     """The value of `certbot_certificates`."""
-    return wiring.certificates(_completed(raw))
+    return wiring.certificates(completed(raw))
 
 
 def app_containers(raw: Any, egress: Mapping[str, Any], upstream_dir: str) -> list[wiring.Item]:
@@ -62,7 +67,7 @@ def app_containers(raw: Any, egress: Mapping[str, Any], upstream_dir: str) -> li
         egress: the value of `portside_egress`.
         upstream_dir: where the files stand that name each app's live release.
     """
-    return wiring.releases(_completed(raw), egress, upstream_dir)
+    return wiring.releases(completed(raw), egress, upstream_dir)
 
 
 def app_summary(raw: Any) -> list[dict[str, str]]:
@@ -73,7 +78,7 @@ def app_summary(raw: Any) -> list[dict[str, str]]:
             "url": f"https://{app['domains'][0]}/" if app["domains"] else "-",
             "image": app["image"] or "-",
         }
-        for app in _completed(raw)
+        for app in completed(raw)
     ]
 
 

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.portside.vps.plugins.filter.apps import completed
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import page, report
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.verdict import verdict
-from ansible_collections.portside.vps.plugins.module_utils.inventory import apps as portside_apps
 from ansible_collections.portside.vps.plugins.module_utils.inventory import wiring
-from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError
 
 DOCUMENTATION = r"""
 name: diagnose_verdict
@@ -46,16 +45,13 @@ def diagnose_apps(raw: Any, upstream_dir: str, only: Sequence[str] = ()) -> list
         upstream_dir: where the files stand that name each app's live release.
         only: names; empty means all.
     """
-    try:
-        apps = [app for app in portside_apps.complete(raw) if app["state"] == "present"]
-    except InvalidInputError as invalid:
-        raise AnsibleFilterError(str(invalid)) from invalid
+    apps = [app for app in completed(raw) if app["state"] == "present"]
     strangers = sorted({*only} - {app["name"] for app in apps})
     if strangers:
         known = ", ".join(app["name"] for app in apps)
         raise AnsibleFilterError(f"no app is called {', '.join(strangers)}; there are {known or 'none'}")
-    files = {item["name"]: item.get("upstream_file", "") for item in wiring.releases(apps, {}, upstream_dir)}
-    hosts = {item["name"]: item.get("health", {}).get("host", "") for item in wiring.releases(apps, {}, upstream_dir)}
+    # The proxies play no part in what is taken from the releases here.
+    releases = {item["name"]: item for item in wiring.releases(apps, {}, upstream_dir)}
     return [
         {
             "name": app["name"],
@@ -65,9 +61,9 @@ def diagnose_apps(raw: Any, upstream_dir: str, only: Sequence[str] = ()) -> list
             "webhooks": [hook["path"] for hook in app["webhooks"]],
             "health": {
                 **{key: app["health"][key] for key in ("check", "method", "path", "status")},
-                "host": hosts[app["name"]] or "",
+                "host": releases[app["name"]].get("health", {}).get("host", ""),
             },
-            "upstream_file": files[app["name"]],
+            "upstream_file": releases[app["name"]].get("upstream_file", ""),
             "checks": app["egress_checks"],
         }
         for app in apps

@@ -113,7 +113,7 @@ class _File:
             "before_header": str(self.path),
             "after_header": str(self.path),
             "before": before,
-            "after": before if self.same else options.redacted(self.after or ""),
+            "after": options.redacted(self.after or ""),
         }
 
 
@@ -192,7 +192,7 @@ def _work(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     return {
         "changed": bool(steps or service or not same),
         "steps": [*steps, *service],
-        "diff": [file.diff() for file in files],
+        "diff": [file.diff() for file in files if not file.same],
     }
 
 

@@ -130,6 +130,11 @@ rules:
   type: list
   elements: str
   returned: success
+strangers:
+  description: The rules of others that open something and are left alone, in words.
+  type: list
+  elements: str
+  returned: success
 ssh_ports:
   description: Ports on which sshd listens.
   type: list
@@ -322,6 +327,7 @@ def main() -> None:
         changed=wanted.changed,
         diff={"before": wanted.before, "after": wanted.after, "before_header": "ufw", "after_header": "ufw"},
         rules=[f"{describe(entry)} (IPv{family})" for family, entries in wanted.rules.items() for entry in entries],
+        strangers=wanted.strangers,
         ssh_ports=sorted(policy.ssh_ports),
         pinned=wanted.pinned,
         restarted=wanted.restart,

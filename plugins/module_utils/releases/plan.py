@@ -52,6 +52,15 @@ class Damage:
     def __bool__(self) -> bool:
         return bool(self.finish or self.abandon or self.stop or self.strays or self.repoint)
 
+    def __str__(self) -> str:
+        """What is wrong, in words."""
+        said = [f"the switch to release {self.finish.number} was interrupted"] if self.finish else []
+        said += [f"release {self.abandon.number} was interrupted"] if self.abandon else []
+        said += [f"container {container.name} of a retired release still runs" for container in self.stop]
+        said += [f"container {container.name} belongs to no release" for container in self.strays]
+        said += ["nginx is not pointed at the live release"] if self.repoint and not self.finish else []
+        return ", ".join(said)
+
 
 def _servers(app: App, release: Release, options: str, direct: str) -> list[str]:
     """The `server` lines of a release; those of the containers' own addresses have other options."""

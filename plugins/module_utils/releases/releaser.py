@@ -303,6 +303,7 @@ class Releaser:
         decision = plan.decide(job.app, job.hash, job.state, job.containers, image.id if image else None)
         if damage:
             outcome.did("repaired")
+            outcome.reason = str(damage)
         if decision.action != plan.NOTHING:
             outcome.did(DONE[decision.action])
             outcome.reason = decision.reason

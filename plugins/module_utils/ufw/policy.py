@@ -119,6 +119,17 @@ class Plan:
         """Whether anything on the host has to change."""
         return bool(self.files or self.restart or self.enable_boot or self.records)
 
+    @property
+    def strangers(self) -> list[str]:
+        """The rules of others that open something, in words; each once for both address families."""
+        found = [
+            describe(entry)
+            for family, entries in self.rules.items()
+            for entry in entries
+            if entry.action in ("allow", "limit") and identity(entry) not in self.owned.get(family, frozenset())
+        ]
+        return list(dict.fromkeys(found))
+
 
 def identity(entry: Entry) -> str:
     """An entry's match as one word for the state file."""

@@ -1,0 +1,91 @@
+"""The screen of a server, and what is collected for it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ansible_collections.portside.vps.plugins.module_utils.status import host, screen
+from ansible_collections.portside.vps.plugins.module_utils.status.board import FACT, LOOK, Board
+
+APP = {
+    "name": "shop-api",
+    "release": 7,
+    "image": "acme/shop:1",
+    "container": "shop-api-r7",
+    "since": "",
+    "restarts": 0,
+    "port": "127.0.0.1:18000",
+    "healthy": True,
+    "health": "200 in 4 ms",
+}
+SERVER = {
+    "apps": [APP, {**APP, "name": "worker", "port": "", "healthy": False, "health": "no container"}],
+    "disks": [{"path": "/", "total": 40_000_000_000, "free": 2_000_000_000, "used": 95}],
+    "ports": [
+        {"port": 443, "protocol": "tcp", "family": family, "who": ["nginx"], "open_to": ["anyone"]} for family in "46"
+    ],
+    "ports_error": "",
+    "docker": "",
+    "system": {"name": "Debian 13", "up": 90061, "reboot": True, "failed": ["cron.service"]},
+}
+DRIFT = {"kind": "file", "name": "/etc/a", "what": "is missing"}
+
+
+def shown(drift: list[dict[str, str]], server: dict[str, Any] | None = None) -> dict[str, str]:
+    status = {
+        "server": SERVER if server is None else server,
+        "certificates": [{"name": "shop-api", "days_left": 3}],
+        "drift": drift,
+    }
+    return dict(screen.lines(status))
+
+
+def test_apps_disks_ports_and_system_stand_on_one_screen_with_what_needs_a_look_marked() -> None:
+    lines = shown([])
+    assert lines["shop-api  r7       acme/shop:1  200 in 4 ms   3 days left  127.0.0.1:18000"] == screen.WARNING
+    assert lines["worker    r7       acme/shop:1  no container  -            -"] == screen.BROKEN
+    assert lines["disk    /: 95 % of 40.0 GB used, 2.0 GB free"] == screen.WARNING
+    assert lines["ports   443/tcp to anyone"] == screen.PLAIN
+    system = "system  Debian 13, up 1 d 1 h, a reboot is due, failed: cron.service (`systemctl status` says why)"
+    assert lines[system] == screen.WARNING
+    assert lines["Nothing differs from the inventory."] == screen.OK
+
+
+def test_what_differs_is_listed_also_when_the_server_could_not_be_looked_at() -> None:
+    assert shown([DRIFT], {})["  file  /etc/a is missing"] == screen.BROKEN
+    assert screen.title([DRIFT]) == "1 thing differs"
+    assert screen.title([DRIFT] * 2) == "2 things differ"
+
+
+def test_a_run_that_is_no_status_collects_nothing() -> None:
+    board = Board()
+    board.keep("web1", "portside.vps.apt_packages", "Packages", {"changed": True, "installed": ["ufw"]})
+    assert board.hosts == {}
+    assert not board.differs
+
+
+def test_the_json_report_holds_what_the_screen_shows(tmp_path) -> None:
+    board = Board()
+    board.keep("web1", "set_fact", "begin", {"ansible_facts": {FACT: {"report": str(tmp_path / "status.json")}}})
+    board.keep("web1", LOOK, "look", SERVER)
+    board.keep("web1", "portside.vps.apt_packages", "Packages", {"changed": True, "installed": ["ufw"], "diff": []})
+    board.lost("web2", "no route")
+    board.write()
+    report = json.loads((tmp_path / "status.json").read_text(encoding="utf-8"))
+    assert report["ok"] is False
+    assert report["hosts"]["web1"]["server"]["apps"][0]["release"] == 7
+    assert report["hosts"]["web1"]["drift"] == [{"kind": "package", "name": "ufw", "what": "is not installed"}]
+    assert "no route" in report["hosts"]["web2"]["drift"][0]["what"]
+
+
+def test_a_file_system_that_several_places_share_is_listed_once() -> None:
+    assert len(host.disks(["/", "/usr/..", "/nowhere"])) == 1
+
+
+def test_an_app_without_a_container_is_not_healthy() -> None:
+    app = {"name": "a", "bind": "127.0.0.1", "port": None, "health": {"check": "http"}}
+    assert host.app_status(app, None, None)["healthy"] is False
+    ended = {"name": "a-r1", "status": "exited", "exit_code": 3, "started": "", "restarts": 1, "health": ""}
+    assert host.app_status(app, None, ended)["health"] == "exited (exit status 3)"
+    assert host.app_status(app, None, {**ended, "status": "running"})["healthy"] is True
