@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.portside.vps.plugins.module_utils.certbot import wanted
+from ansible_collections.portside.vps.plugins.module_utils.certbot import declaration
 
 DOCUMENTATION = r"""
 name: certbot_problems
@@ -17,14 +17,25 @@ options:
   email: {description: The account's contact., type: str, required: true}
   webroot: {description: Where challenges are served from., type: str, required: true}
   link_dir: {description: Directory of the links., type: str, required: true}
+  profile: {description: The ACME profile of certificates that name none., type: str, default: ""}
+  dns: {description: The ways to prove names by records in DNS., type: list, elements: dict, default: []}
+  eab: {description: External account binding., type: dict, default: {}}
+  version: {description: certbot's version; empty if it is not known., type: str, default: ""}
 """
 
 
 def certbot_problems(
-    certificates: Sequence[Mapping[str, Any]], directory: str, email: str, webroot: str, link_dir: str
+    certificates: Sequence[Mapping[str, Any]],
+    directory: str,
+    email: str,
+    webroot: str,
+    link_dir: str,
+    **others: Any,
 ) -> list[str]:
     """One sentence for each thing that is wrong with what was declared."""
-    return wanted.problems(certificates, directory=directory, email=email, webroot=webroot, link_dir=link_dir)
+    return declaration.problems(
+        certificates, directory=directory, email=email, webroot=webroot, link_dir=link_dir, **others
+    )
 
 
 class FilterModule:

@@ -54,6 +54,11 @@ def release_problems(release: str, role: str) -> list[str]:
     return [f"role {role} does not support {names[0]}, only {', '.join(names[1:])}; nothing was changed"]
 
 
+def release_value(release: str, role: str, name: str) -> object:
+    """What a role's variables for a release such as `Debian_13` say; an empty text where it doesn't know the release."""
+    return roles.of_release(role, release, name) if release in roles.releases([role]) else ""
+
+
 class FilterModule:
     """Registers the filters."""
 
@@ -62,6 +67,7 @@ class FilterModule:
         return {
             "misspelt_variables": misspelt_variables,
             "release_problems": release_problems,
+            "release_value": release_value,
             "role_defaults": roles.defaults,
             "role_has": roles.has,
             "role_packages": role_packages,

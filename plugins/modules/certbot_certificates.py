@@ -19,6 +19,8 @@ description:
   - Installs a deploy hook that points I(link_dir)/<name> at certbot's directory for the certificate, runs
     I(check_command) and then I(reload_command), and gives the packaged C(certbot.service) a drop-in, so that the
     packaged timer's renewals reach the web server too, and a failed reload fails the unit.
+  - Installs a check with a timer of its own, which fails when what is served is not what is on disk, or when a
+    certificate comes too near its end; a unit that fails raises an alarm.
   - A run that was killed half-way is repaired by the next one.
 options:
   certificates:
@@ -32,10 +34,39 @@ options:
         type: str
         required: true
       domains:
-        description: The names in the certificate, in any order. No wildcards, because those need a DNS challenge.
+        description:
+          - The names in the certificate, in any order. Wildcards need I(certificates[].dns), IP addresses certbot 5.4.
         type: list
         elements: str
         default: []
+      key_type:
+        description: The kind of its key; the module's I(key_type) if left out.
+        type: str
+        choices: [ecdsa, rsa]
+      profile:
+        description: Its ACME profile; the module's I(profile) if left out. Needs certbot 4.
+        type: str
+      dns:
+        description: Name of an item of I(dns) that proves its names by records in DNS. Left out, the webroot does.
+        type: str
+      own:
+        description:
+          - The user's own certificate in place of one from the ACME server. Its key has to fit, its chain to be
+            complete, and its names to cover I(certificates[].domains).
+        type: dict
+        suboptions:
+          certificate:
+            description: The certificate and then its chain, as PEM text or the absolute path of a file on the host.
+            type: str
+            required: true
+          key:
+            description: Its private key, likewise.
+            type: str
+            required: true
+      served_at:
+        description: Where it is shown; the module's I(served_at) if left out.
+        type: list
+        elements: str
       state:
         description:
           - V(absent) removes the lineage and its link. While the web server still uses it (I(check_command) fails
@@ -51,6 +82,55 @@ options:
     description: The account's contact. Empty for an account without one. When it changes, the account is updated.
     type: str
     default: ""
+  source:
+    description:
+      - Which certbot to use, that of the distribution's package or what M(portside.vps.certbot_venv) has installed.
+    type: str
+    choices: [distribution, pypi]
+    default: distribution
+  key_type:
+    description: The kind of key of certificates that name none.
+    type: str
+    choices: [ecdsa, rsa]
+    default: ecdsa
+  profile:
+    description: The ACME profile of certificates that name none. Empty for the ACME server's default.
+    type: str
+    default: ""
+  eab:
+    description: External account binding, with which some CAs know their customers.
+    type: dict
+    suboptions:
+      kid:
+        description: The key id.
+        type: str
+        required: true
+      hmac_key:
+        description: The HMAC key, base64url.
+        type: str
+        required: true
+  dns:
+    description: The ways to prove names by records in DNS.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: How certificates refer to it.
+        type: str
+        required: true
+      authenticator:
+        description: certbot's plugin, V(dns-rfc2136) or V(manual) for instance.
+        type: str
+        required: true
+      options:
+        description: The plugin's options, without its name before them, V(propagation-seconds) for instance.
+        type: dict
+        default: {}
+      credentials:
+        description: The text of the plugin's credentials file, which is kept with mode 0600.
+        type: str
+        default: ""
   ca:
     description:
       - Certificates (PEM text) to trust for the ACME server's own https, beside the system's. For a private or a test
@@ -102,6 +182,31 @@ options:
     description: Program and arguments that make the web server read its certificates again.
     type: list
     elements: str
+    default: []
+  served_at:
+    description:
+      - C(host:port) of each place where the certificates are shown by TLS. The check compares what is shown there under
+        each name with what is on disk. Empty for no comparison.
+    type: list
+    elements: str
+    default: ["127.0.0.1:443"]
+  alarm_command:
+    description:
+      - Program and arguments that are run when a renewal, a deployment or the check has failed. What happened is on its
+        standard input.
+    type: list
+    elements: str
+    default: []
+  alarm_url:
+    description: URL that is told the same as the body of a POST. It may hold a token, and is kept out of logs.
+    type: str
+    default: ""
+  service_writable:
+    description:
+      - Directories that I(check_command) and I(reload_command) write to in the timer's renewals, beside those of
+        certbot and nginx. The service sees everything else read-only.
+    type: list
+    elements: path
     default: []
 attributes:
   check_mode: {support: full, description: Says what would be ordered; needs no certbot on the host.}
@@ -155,15 +260,24 @@ import shutil
 from datetime import UTC, datetime
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.portside.vps.plugins.module_utils.certbot import converge, host, managed_files, preflight
+from ansible_collections.portside.vps.plugins.module_utils.certbot import (
+    converge,
+    host,
+    managed_files,
+    own,
+    preflight,
+    report,
+)
+from ansible_collections.portside.vps.plugins.module_utils.certbot import plan as plans
 from ansible_collections.portside.vps.plugins.module_utils.certbot.client import Certbot
+from ansible_collections.portside.vps.plugins.module_utils.certbot.declaration import DIRECTORIES
 from ansible_collections.portside.vps.plugins.module_utils.certbot.dns import host_resolver
 from ansible_collections.portside.vps.plugins.module_utils.certbot.guard import Guard
 from ansible_collections.portside.vps.plugins.module_utils.certbot.host import Host
 from ansible_collections.portside.vps.plugins.module_utils.certbot.preflight import Preflight
-from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import DIRECTORIES, InputError, Wanted, parse
+from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import InputError, Wanted, parse
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
+from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
 
 ARGUMENTS: dict[str, Any] = {
     "certificates": {
@@ -174,10 +288,42 @@ ARGUMENTS: dict[str, Any] = {
             "name": {"type": "str", "required": True},
             "domains": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "key_type": {"type": "str", "choices": ["ecdsa", "rsa"]},
+            "profile": {"type": "str"},
+            "dns": {"type": "str"},
+            "own": {
+                "type": "dict",
+                "options": {
+                    "certificate": {"type": "str", "required": True},
+                    "key": {"type": "str", "required": True, "no_log": True},
+                },
+            },
+            "served_at": {"type": "list", "elements": "str"},
         },
     },
     "directory": {"type": "str", "default": DIRECTORIES["production"]},
     "email": {"type": "str", "default": ""},
+    "source": {"type": "str", "choices": ["distribution", "pypi"], "default": "distribution"},
+    "key_type": {"type": "str", "choices": ["ecdsa", "rsa"], "default": "ecdsa"},
+    "profile": {"type": "str", "default": ""},
+    "eab": {
+        "type": "dict",
+        "options": {
+            "kid": {"type": "str", "required": True},
+            "hmac_key": {"type": "str", "required": True, "no_log": True},
+        },
+    },
+    "dns": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "authenticator": {"type": "str", "required": True},
+            "options": {"type": "dict", "default": {}},
+            "credentials": {"type": "str", "default": "", "no_log": True},
+        },
+    },
     "ca": {"type": "str", "default": ""},
     "environment": {"type": "dict", "default": {}, "no_log": True},
     "preflight": {"type": "str", "choices": ["refuse", "warn", "off"], "default": "refuse"},
@@ -187,6 +333,10 @@ ARGUMENTS: dict[str, Any] = {
     "link_dir": {"type": "str", "default": ""},
     "check_command": {"type": "list", "elements": "str", "default": []},
     "reload_command": {"type": "list", "elements": "str", "default": []},
+    "served_at": {"type": "list", "elements": "str", "default": ["127.0.0.1:443"]},
+    "alarm_command": {"type": "list", "elements": "str", "default": []},
+    "alarm_url": {"type": "str", "default": "", "no_log": True},
+    "service_writable": {"type": "list", "elements": "path", "default": []},
 }
 
 
@@ -205,19 +355,26 @@ def _checks(params: dict[str, Any], here: Host, wanted: Wanted, now: datetime) -
     )
 
 
-def _carry_out(module: AnsibleModule, wanted: Wanted) -> tuple[dict[str, Any], list[str]]:
+def _carry_out(module: QuietModule, wanted: Wanted) -> tuple[dict[str, Any], list[str]]:
     """Plan and, outside check mode, do it; returns the result and the failures."""
     params = module.params
     here, now = Host(), datetime.now(UTC)
     declared = {str(key): str(value) for key, value in params["environment"].items()}
-    config = managed_files.hook_config(here, wanted, params["check_command"], params["reload_command"])
-    files = managed_files.managed_files(here, wanted, ca=params["ca"], declared=declared, config=config)
-    plan = converge.plan(here, wanted, files, config, now)
-    result: dict[str, Any] = {"changed": plan.changed, "diff": converge.diff(here, wanted, plan)}
-    changed = {step.certificate.name for step in plan.steps if step.needed}
+    from_pypi = params["source"] == "pypi"
+    program = host.certbot_program(here, from_pypi)
+    config = managed_files.hook_config(here, wanted, params["check_command"], params["reload_command"], program)
+    watch = managed_files.Watch(
+        params["served_at"], params["alarm_command"], params["alarm_url"], params["service_writable"]
+    )
+    files = managed_files.managed_files(
+        here, wanted, ca=params["ca"], declared=declared, config=config, watch=watch, from_pypi=from_pypi
+    )
+    standing = plans.plan(here, wanted, files, config, now)
+    result: dict[str, Any] = {"changed": standing.changed, "diff": report.diff(here, wanted, standing)}
+    changed = {step.certificate.name for step in standing.steps if step.needed}
     outcome = converge.Outcome(changed=changed)
-    if plan.changed and not module.check_mode:
-        if converge.needs_certbot(plan) and shutil.which("certbot") is None:
+    if standing.changed and not module.check_mode:
+        if plans.needs_certbot(standing) and shutil.which(program) is None:
             raise CommandError(
                 "certbot is not installed on this host; install it, or set certbot_manage_packages: true"
             )
@@ -228,10 +385,13 @@ def _carry_out(module: AnsibleModule, wanted: Wanted) -> tuple[dict[str, Any], l
             webroot=wanted.webroot,
             environment=managed_files.own_environment(managed_files.environment(declared, bundle)),
             log=here.log,
+            program=program,
+            credentials={dns.name: here.credentials(dns.name) for dns in wanted.dns if dns.credentials},
+            eab=wanted.eab,
         )
-        outcome = converge.Convergence(here, wanted, config, certbot, _checks(params, here, wanted, now)).run(plan)
+        outcome = converge.Convergence(here, wanted, config, certbot, _checks(params, here, wanted, now)).run(standing)
     result["certificates"] = [
-        converge.facts(
+        report.facts(
             here, certificate, host.read_lineage(here, certificate.name), certificate.name in outcome.changed, now
         )
         for certificate in wanted.present
@@ -244,9 +404,25 @@ def _carry_out(module: AnsibleModule, wanted: Wanted) -> tuple[dict[str, Any], l
     return result, outcome.failures
 
 
+def _check_own(wanted: Wanted) -> None:
+    """See that all of the user's own files are fit; a host without openssl yet is taken at its word.
+
+    Raises:
+        InputError: some are not.
+    """
+    unfit = []
+    for certificate in wanted.present if shutil.which("openssl") else ():
+        try:
+            own.check(Host(), certificate, datetime.now(UTC))
+        except own.Unfit as error:
+            unfit.append(f"certificate {certificate.name}: {error}")
+    if unfit:
+        raise InputError("\n".join(unfit))
+
+
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = QuietModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     params = module.params
     try:
         wanted = parse(
@@ -255,7 +431,13 @@ def main() -> None:
             email=params["email"],
             webroot=params["webroot"],
             link_dir=params["link_dir"],
+            key_type=params["key_type"],
+            profile=params["profile"],
+            dns=params["dns"],
+            eab=params["eab"],
+            version=host.certbot_version(Host(), params["source"] == "pypi"),
         )
+        _check_own(wanted)
         result, failures = _carry_out(module, wanted)
     except InputError as wrong:
         module.fail_json(msg=str(wrong))

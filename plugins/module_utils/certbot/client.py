@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.portside.vps.plugins.module_utils.certbot import problem
+from ansible_collections.portside.vps.plugins.module_utils.certbot import names, problem
+from ansible_collections.portside.vps.plugins.module_utils.certbot.decision import plugin_options
 from ansible_collections.portside.vps.plugins.module_utils.certbot.problem import Problem
 from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import Certificate
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, Completed, run
+from ansible_collections.portside.vps.plugins.module_utils.files import write_atomic
 
 # Seconds for one attempt. A CA takes a minute at worst, certbot itself would wait for half an hour.
 ATTEMPT_TIMEOUT = 300.0
@@ -32,6 +34,10 @@ class Certbot:
         webroot: where the challenges go.
         environment: variables it runs with.
         log: its log file.
+        program: where it is.
+        credentials: the credentials file by the name of a DNS challenge.
+        eab_file: file for options that must not be seen in the list of processes; there while certbot runs.
+        eab: key id and HMAC key; None for none.
         runner, sleep: replaced in tests.
     """
 
@@ -40,6 +46,10 @@ class Certbot:
     webroot: str
     environment: Mapping[str, str]
     log: Path
+    program: str = "certbot"
+    credentials: Mapping[str, Path] = field(default_factory=dict)
+    eab_file: Path = Path("/run/portside-certbot-eab.ini")
+    eab: tuple[str, str] | None = field(default=None, repr=False)
     runner: Runner = _run
     sleep: Callable[[float], None] = time.sleep
 
@@ -49,12 +59,32 @@ class Certbot:
     def register_argv(self) -> list[str]:
         """Make an account."""
         account = ["--server", self.server, "--agree-tos", "--no-eff-email", *self._contact()]
-        return ["certbot", "register", "--non-interactive", *account]
+        config = ["--config", str(self.eab_file)] if self.eab else []
+        return [self.program, "register", "--non-interactive", *config, *account]
+
+    def register(self) -> list[Problem]:
+        """Make an account; what the last attempt said, empty when it succeeded."""
+        if self.eab is None:
+            return self.call(self.register_argv())
+        try:
+            write_atomic(self.eab_file, f"eab-kid = {self.eab[0]}\neab-hmac-key = {self.eab[1]}\n", 0o600)
+            return self.call(self.register_argv())
+        finally:
+            self.eab_file.unlink(missing_ok=True)
+
+    def _challenge(self, certificate: Certificate) -> list[str]:
+        """How the names are proved."""
+        dns = certificate.dns
+        if dns is None:
+            return ["--webroot", "--webroot-path", self.webroot]
+        options = plugin_options(dns, self.credentials.get(dns.name))
+        given = [argument for key, value in options.items() for argument in (f"--{key}", value)]
+        return ["--authenticator", dns.authenticator, "--preferred-challenges", "dns", *given]
 
     def update_account_argv(self) -> list[str]:
         """Give the account another contact, or none."""
         account = ["--server", self.server, "--agree-tos", "--no-eff-email", *self._contact()]
-        return ["certbot", "update_account", "--non-interactive", *account]
+        return [self.program, "update_account", "--non-interactive", *account]
 
     def certonly_argv(self, certificate: Certificate, *, replaces_other_server: bool) -> list[str]:
         """Order a certificate.
@@ -63,7 +93,7 @@ class Certbot:
         servers is on purpose (certbot refuses to put a staging certificate over a real one unless told so).
         """
         return [
-            "certbot",
+            self.program,
             "certonly",
             "--non-interactive",
             "--server",
@@ -73,21 +103,23 @@ class Certbot:
             *self._contact(),
             "--cert-name",
             certificate.name,
-            *(argument for domain in certificate.domains for argument in ("--domain", domain)),
+            *(
+                argument
+                for domain in certificate.domains
+                for argument in ("--ip-address" if names.is_address(domain) else "--domain", domain)
+            ),
             "--key-type",
             certificate.key_type,
-            "--webroot",
-            "--webroot-path",
-            self.webroot,
+            *self._challenge(certificate),
+            *(["--required-profile", certificate.profile] if certificate.profile else []),
             "--force-renewal",
             "--renew-with-new-domains",
             *(["--break-my-certs"] if replaces_other_server else []),
         ]
 
-    @staticmethod
-    def delete_argv(name: str) -> list[str]:
+    def delete_argv(self, name: str) -> list[str]:
         """Remove a lineage."""
-        return ["certbot", "delete", "--non-interactive", "--cert-name", name]
+        return [self.program, "delete", "--non-interactive", "--cert-name", name]
 
     def _log_end(self) -> tuple[int, int]:
         """Which file the log is, and how long."""

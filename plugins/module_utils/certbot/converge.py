@@ -1,17 +1,15 @@
-"""From what was declared and what stands on the host to what is done, and what is said about it."""
+"""Carrying out a plan, each certificate by itself."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from ansible_collections.portside.vps.plugins.module_utils.certbot import decision, hook
+from ansible_collections.portside.vps.plugins.module_utils.certbot import decision, hook, own
 from ansible_collections.portside.vps.plugins.module_utils.certbot import host as hosts
 from ansible_collections.portside.vps.plugins.module_utils.certbot import timer as renewal_timer
 from ansible_collections.portside.vps.plugins.module_utils.certbot.client import Certbot
@@ -23,75 +21,12 @@ from ansible_collections.portside.vps.plugins.module_utils.certbot.lineage impor
     accounts,
     edited_conf,
 )
-from ansible_collections.portside.vps.plugins.module_utils.certbot.managed_files import ManagedFile
+from ansible_collections.portside.vps.plugins.module_utils.certbot.plan import Plan, Step, credentials, notes
 from ansible_collections.portside.vps.plugins.module_utils.certbot.preflight import Preflight
 from ansible_collections.portside.vps.plugins.module_utils.certbot.problem import Problem
 from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import Certificate, Wanted
 from ansible_collections.portside.vps.plugins.module_utils.command import run
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one certificate needs.
-
-    Attributes:
-        certificate: as declared.
-        lineage: as it stands.
-        reasons: why a new one is ordered; empty for none.
-        edit: what changes in its renewal configuration.
-        deploy: whether the web server has to be told.
-        link: the web server's link; None for none.
-        points_to: where the link points now; None if there is none.
-    """
-
-    certificate: Certificate
-    lineage: Lineage
-    reasons: tuple[str, ...]
-    edit: decision.Edit
-    deploy: bool
-    link: Path | None
-    points_to: str | None
-
-    @property
-    def needed(self) -> bool:
-        """Whether anything is to be done."""
-        if self.certificate.present:
-            return bool(self.reasons or self.edit or self.deploy)
-        return self.lineage.exists or self.points_to is not None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that has to be done on the host.
-
-    Attributes:
-        files: the managed files.
-        webroot: the webroot if it has to be made.
-        timer: the packaged timer.
-        steps: one for each declared certificate.
-        register: whether an account has to be made.
-        update_account: whether the account's contact has to change.
-    """
-
-    files: tuple[ManagedFile, ...]
-    webroot: Path | None
-    timer: renewal_timer.Timer
-    steps: tuple[Step, ...]
-    register: bool
-    update_account: bool
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything is to be done."""
-        return (
-            any(file.changed for file in self.files)
-            or self.webroot is not None
-            or not self.timer.on
-            or self.register
-            or self.update_account
-            or any(step.needed for step in self.steps)
-        )
 
 
 @dataclass
@@ -107,147 +42,6 @@ class Outcome:
     changed: set[str] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-
-
-def _notes(host: Host) -> dict[str, dict[str, str]]:
-    """By server: the account's id, and the contact it was last given."""
-    try:
-        raw = json.loads(read_text(host.account_notes) or "{}")
-    except ValueError:
-        return {}
-    return {str(server): dict(entry) for server, entry in raw.items()} if isinstance(raw, dict) else {}
-
-
-def _contact_differs(noted: Mapping[str, str] | None, account: str, email: str) -> bool:
-    """Whether the account must be given another contact.
-
-    An account made by hand has no note: with an e-mail declared it is given that one, without it is left alone.
-    """
-    if noted is None or noted.get("account") != account:
-        return bool(email)
-    return noted.get("email", "") != email
-
-
-def plan(host: Host, wanted: Wanted, files: Iterable[ManagedFile], config: hook.Config, now: datetime) -> Plan:
-    """Read the host and decide.
-
-    Raises:
-        CommandError: openssl or systemctl is not there.
-    """
-    known = accounts(host.config_dir, wanted.server)
-    steps: list[Step] = []
-    for certificate in wanted.certificates:
-        lineage = hosts.read_lineage(host, certificate.name)
-        present = certificate.present
-        reasons = decision.reasons_to_issue(certificate, lineage, wanted, now) if present else ()
-        link = config.link_dir / certificate.name if config.link_dir else None
-        points_to = hook.link_target(config, certificate.name)
-        if not present and points_to != str(host.live_dir(certificate.name)):
-            # Not this role's link (any more): the web server's own placeholder, for instance.
-            points_to = None
-        steps.append(
-            Step(
-                certificate=certificate,
-                lineage=lineage,
-                reasons=reasons,
-                edit=decision.edit(lineage, wanted, known) if present and not reasons else decision.Edit(),
-                deploy=present and (bool(reasons) or not hook.in_place(config, certificate.name)),
-                link=link,
-                points_to=points_to,
-            )
-        )
-    orphaned = any(
-        step.lineage.conf is not None and step.lineage.conf.params.get("account") not in known
-        for step in steps
-        if step.certificate.present
-    )
-    register = not known and (orphaned or any(step.reasons for step in steps))
-    update = (
-        len(known) == 1
-        and bool(wanted.present)
-        and _contact_differs(_notes(host).get(wanted.server), known[0], wanted.email)
-    )
-    webroot = host.root / wanted.webroot.lstrip("/")
-    return Plan(
-        files=tuple(files),
-        webroot=webroot if wanted.present and not webroot.is_dir() else None,
-        timer=renewal_timer.parse(run(renewal_timer.QUERY, expect=()).stdout),
-        steps=tuple(steps),
-        register=register,
-        update_account=update,
-    )
-
-
-def facts(host: Host, certificate: Certificate, lineage: Lineage, changed: bool, now: datetime) -> dict[str, Any]:
-    """What is returned about one certificate."""
-    leaf = lineage.leaf
-    return {
-        "name": certificate.name,
-        "domains": list(certificate.domains),
-        "changed": changed,
-        "days_left": leaf.days_left(now) if leaf else None,
-        "not_before": leaf.not_before.strftime("%Y-%m-%dT%H:%M:%SZ") if leaf else None,
-        "not_after": leaf.not_after.strftime("%Y-%m-%dT%H:%M:%SZ") if leaf else None,
-        "serial": leaf.serial if leaf else None,
-        "issuer": leaf.issuer if leaf else None,
-        "server": lineage.conf.params.get("server") if lineage.conf else None,
-        "path": str(host.live_dir(certificate.name)) if leaf else None,
-    }
-
-
-def _link_line(link: Path | None, target: str | None) -> str:
-    return f"  {link} -> {target or '(nothing)'}\n" if link is not None else ""
-
-
-def _described(name: str, domains: Iterable[str], server: str | None, key_type: str | None) -> str:
-    return f"certificate {name}:\n  domains: {', '.join(sorted(domains))}\n  server: {server}\n  key: {key_type}\n"
-
-
-def _step_diff(host: Host, wanted: Wanted, step: Step) -> dict[str, str]:
-    certificate, lineage = step.certificate, step.lineage
-    before = after = ""
-    if lineage.conf is not None and lineage.leaf is not None:
-        params = lineage.conf.params
-        before = _described(certificate.name, lineage.leaf.names, params.get("server"), params.get("key_type"))
-    before += _link_line(step.link, step.points_to) if before or step.points_to else ""
-    if certificate.present:
-        after = _described(certificate.name, certificate.domains, wanted.server, certificate.key_type)
-        after += _link_line(step.link, str(host.live_dir(certificate.name)))
-        after += "".join(f"  ordered: {reason}\n" for reason in step.reasons)
-        after += "".join(f"  {key}: {value}\n" for key, value in {**step.edit.values, **step.edit.params}.items())
-        if step.deploy and not step.reasons:
-            after += "  the web server is told\n"
-    header = f"certificate {certificate.name}"
-    return {"before_header": header, "after_header": header, "before": before, "after": after}
-
-
-def diff(host: Host, wanted: Wanted, what: Plan) -> list[dict[str, str]]:
-    """The differences, in Ansible's form."""
-    found = [file.diff() for file in what.files if file.changed]
-    if what.webroot is not None:
-        found.append(
-            {
-                "before_header": str(what.webroot),
-                "after_header": str(what.webroot),
-                "before": "",
-                "after": "directory\n",
-            }
-        )
-    if not what.timer.on:
-        before, after = f"{what.timer}\n", "enabled, active\n"
-        found.append(
-            {
-                "before_header": renewal_timer.TIMER,
-                "after_header": renewal_timer.TIMER,
-                "before": before,
-                "after": after,
-            }
-        )
-    if what.register or what.update_account:
-        header = f"account at {wanted.server}"
-        contact = f"contact: {wanted.email or 'none'}\n"
-        found.append({"before_header": header, "after_header": header, "before": "", "after": contact})
-    return found + [_step_diff(host, wanted, step) for step in what.steps if step.needed]
 
 
 @dataclass(frozen=True)
@@ -283,7 +77,7 @@ class Convergence:
         """Carry out the plan."""
         self._write_files(what)
         # Before the orders: a certificate that can't be had must not keep the others from being renewed.
-        self._start_timer(what)
+        self._start_timers(what)
         account = self._account(what)
         ordered = [step for step in what.steps if step.certificate.present and step.reasons]
         obstacles = self._obstacles(ordered)
@@ -295,32 +89,39 @@ class Convergence:
             else:
                 self._issue(step)
         for step in what.steps:
-            if step.certificate.present and not step.reasons:
+            if step.install:
+                own.install(self.host, step.certificate)
+                self.outcome.changed.add(step.certificate.name)
+            elif step.certificate.present and not step.reasons and step.certificate.own is None:
                 # After the orders, and decided anew: the account may be another one now.
-                self._edit(step.certificate.name, step.lineage)
+                self._edit(step.certificate, step.lineage)
         self._deploy(what.steps)
         for step in what.steps:
             if not step.certificate.present and step.needed:
                 self._remove(step)
+            elif step.superseded and hook.in_place(self.config, step.certificate.name):
+                self._remove_superseded(step)
         return self.outcome
 
     def _write_files(self, what: Plan) -> None:
         for file in what.files:
             if file.changed:
                 file.write()
-                if file.path == self.host.drop_in and Path("/run/systemd/system").is_dir():
-                    run(["systemctl", "daemon-reload"])
+        units_changed = any(file.changed and self.host.units in file.path.parents for file in what.files)
+        if units_changed and Path("/run/systemd/system").is_dir():
+            run(["systemctl", "daemon-reload"])
         if what.webroot is not None:
             what.webroot.mkdir(mode=0o755, parents=True)
 
-    def _start_timer(self, what: Plan) -> None:
-        if what.timer.on:
+    def _start_timers(self, what: Plan) -> None:
+        if all(timer.on for timer in what.timers):
             return
-        done = run(renewal_timer.ENABLE, expect=())
+        done = run(renewal_timer.enable(what.timers), expect=())
         if done.status != 0:
+            names = " and ".join(renewal_timer.TIMERS)
             self.outcome.failures.append(
-                f"{renewal_timer.TIMER}, which renews the certificates, can't be switched on: {done.said}\n"
-                f"What to do: `systemctl status {renewal_timer.TIMER}` on the host says more."
+                f"{names}, which renew and check the certificates, can't be switched on: {done.said}\n"
+                f"What to do: `systemctl status {' '.join(renewal_timer.TIMERS)}` on the host says more."
             )
 
     def _account(self, what: Plan) -> list[Problem]:
@@ -342,7 +143,7 @@ class Convergence:
         return []
 
     def _register(self) -> list[Problem]:
-        problems = self._call(self.certbot.register_argv())
+        problems = self._counted(self.certbot.register())
         if not problems:
             self._note_account()
         return problems
@@ -350,10 +151,10 @@ class Convergence:
     def _note_account(self) -> None:
         known = accounts(self.host.config_dir, self.wanted.server)
         if len(known) == 1:
-            notes = _notes(self.host)
-            notes[self.wanted.server] = {"account": known[0], "email": self.wanted.email}
+            noted = notes(self.host)
+            noted[self.wanted.server] = {"account": known[0], "email": self.wanted.email}
             self.host.own_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
-            write_atomic(self.host.account_notes, json.dumps(notes, indent=2, sort_keys=True) + "\n", 0o600)
+            write_atomic(self.host.account_notes, json.dumps(noted, indent=2, sort_keys=True) + "\n", 0o600)
 
     def _renew_account(self) -> list[Problem]:
         """The server does not know the account any more (a test CA forgets on restart): make another one."""
@@ -370,7 +171,9 @@ class Convergence:
         return self._register()
 
     def _call(self, argv: Sequence[str]) -> list[Problem]:
-        problems = self.certbot.call(argv, patient=not self._server_trouble)
+        return self._counted(self.certbot.call(argv, patient=not self._server_trouble))
+
+    def _counted(self, problems: list[Problem]) -> list[Problem]:
         self._server_trouble = any(problem.of_server for problem in problems)
         return problems
 
@@ -384,7 +187,8 @@ class Convergence:
         domains = [
             domain for step in ordered if not found[step.certificate.name] for domain in step.certificate.domains
         ]
-        reports = self.checks.preflight.look(domains)
+        by_dns = {domain for step in ordered if step.certificate.dns for domain in step.certificate.domains}
+        reports = self.checks.preflight.look(domains, by_dns)
         for step in ordered:
             for report in (reports[domain] for domain in step.certificate.domains if domain in reports):
                 self.outcome.warnings += report.warnings
@@ -423,7 +227,7 @@ class Convergence:
             )
             return
         self.outcome.changed.add(certificate.name)
-        self._edit(certificate.name, lineage)
+        self._edit(certificate, lineage)
 
     def _failed(self, step: Step, problems: Sequence[Problem], *, sent: bool = True) -> None:
         certificate, leaf = step.certificate, step.lineage.leaf
@@ -439,8 +243,10 @@ class Convergence:
             f"What to do:\n{steps}\n{stands}"
         )
 
-    def _edit(self, name: str, lineage: Lineage) -> None:
-        edit = decision.edit(lineage, self.wanted, accounts(self.host.config_dir, self.wanted.server))
+    def _edit(self, certificate: Certificate, lineage: Lineage) -> None:
+        name = certificate.name
+        known = accounts(self.host.config_dir, self.wanted.server)
+        edit = decision.edit(certificate, lineage, self.wanted, known, credentials(self.host, certificate))
         path = self.host.renewal_conf(name)
         text = read_text(path)
         if edit and text is not None:
@@ -479,6 +285,23 @@ class Convergence:
                     "What to do: remove the site that uses it first."
                 )
                 return
+        own.remove(self.host, name)
+        if self._remove_lineage(step):
+            with contextlib.suppress(OSError), hook.alone(self.config):
+                hook.note(self.config, ())
+            self.outcome.changed.add(name)
+
+    def _remove_superseded(self, step: Step) -> None:
+        """The web server uses one of the other kind now."""
+        if step.certificate.own is None:
+            own.remove(self.host, step.certificate.name)
+        else:
+            self._remove_lineage(step)
+        self.outcome.changed.add(step.certificate.name)
+
+    def _remove_lineage(self, step: Step) -> bool:
+        """Remove what certbot has of it; whether that succeeded."""
+        name = step.certificate.name
         if step.lineage.damage:
             hosts.set_aside(self.host, name, self.now, None)
         elif step.lineage.exists:
@@ -486,16 +309,5 @@ class Convergence:
             if problems:
                 text = "; ".join(str(problem) for problem in problems)
                 self.outcome.failures.append(f"certificate {name} could not be removed: {text}")
-                return
-        with contextlib.suppress(OSError), hook.alone(self.config):
-            hook.note(self.config, ())
-        self.outcome.changed.add(name)
-
-
-def needs_certbot(what: Plan) -> bool:
-    """Whether the plan can't be carried out without certbot."""
-    return (
-        what.register
-        or what.update_account
-        or any(step.reasons or (step.lineage.exists and not step.certificate.present) for step in what.steps)
-    )
+                return False
+        return True

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
-from ansible_collections.portside.vps.plugins.module_utils.certbot.lineage import Lineage
-from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import Certificate, Wanted
+from ansible_collections.portside.vps.plugins.module_utils.certbot.lineage import Lineage, RenewalConf
+from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import Certificate, Dns, Wanted
 
 # certbot 4.0.0 renews when a third of the lifetime is left (half, if shorter than ten days); before, always 30 days.
 _OWN_WINDOW_SINCE = (4, 0, 0)
@@ -55,10 +56,12 @@ def reasons_to_issue(certificate: Certificate, lineage: Lineage, wanted: Wanted,
     # certbot before 2.0 made RSA keys and did not write so.
     if params.get("key_type", "rsa") != certificate.key_type:
         found.append(f"its key is {params.get('key_type', 'rsa').upper()}")
-    if params.get("authenticator") != "webroot":
-        found.append(
-            f"it is renewed by certbot's {params.get('authenticator', 'unknown')} plugin, not through the webroot"
-        )
+    if params.get("authenticator") != certificate.authenticator:
+        wants = f"plugin {certificate.authenticator}" if certificate.dns else "the webroot"
+        found.append(f"it is renewed by certbot's {params.get('authenticator', 'unknown')} plugin, not through {wants}")
+    profile = params.get("required_profile") or params.get("preferred_profile") or ""
+    if profile != certificate.profile:
+        found.append(f"its profile is {profile or 'the default'}")
     if lineage.leaf.not_after <= now:
         found.append(f"it expired at {lineage.leaf.not_after:%Y-%m-%d %H:%M} UTC")
     return tuple(found)
@@ -83,13 +86,39 @@ def _window_option(lineage: Lineage) -> str | None:
     return f"{window // timedelta(hours=1)} hours"
 
 
-def edit(lineage: Lineage, wanted: Wanted, accounts: Collection[str]) -> Edit:
+def _webroot(lineage: RenewalConf, wanted: Wanted) -> str | None:
+    """The webroot that the renewal configuration should have; None if it has."""
+    present = {path.rstrip("/") for path in lineage.webroots.values()}
+    present |= {path.strip().rstrip("/") for path in lineage.params.get("webroot_path", "").split(",") if path.strip()}
+    return wanted.webroot if present != {wanted.webroot.rstrip("/")} else None
+
+
+def plugin_options(dns: Dns, credentials: Path | None) -> dict[str, str]:
+    """A DNS plugin's options as certbot's command line names them, without the two hyphens.
+
+    Args:
+        dns: the way to prove names.
+        credentials: its credentials file; None without one.
+    """
+    options = {f"{dns.authenticator}-{key}": value for key, value in dns.options}
+    return options | ({f"{dns.authenticator}-credentials": str(credentials)} if credentials else {})
+
+
+def edit(
+    certificate: Certificate,
+    lineage: Lineage,
+    wanted: Wanted,
+    accounts: Collection[str],
+    credentials: Path | None = None,
+) -> Edit:
     """What has to change in the renewal configuration of a lineage whose certificate will do.
 
     Args:
+        certificate: as declared.
         lineage: as it stands.
         wanted: what was declared.
         accounts: ids of the host's accounts at the wanted server.
+        credentials: the DNS plugin's credentials file; None without one.
     """
     if lineage.conf is None:
         return Edit()
@@ -98,13 +127,15 @@ def edit(lineage: Lineage, wanted: Wanted, accounts: Collection[str]) -> Edit:
     window = _window_option(lineage)
     if window and lineage.conf.values.get("renew_before_expiry") != window:
         values["renew_before_expiry"] = window
-    present = {path.rstrip("/") for path in lineage.conf.webroots.values()}
-    present |= {
-        path.strip().rstrip("/") for path in lineage.conf.params.get("webroot_path", "").split(",") if path.strip()
-    }
-    webroot = wanted.webroot if present != {wanted.webroot.rstrip("/")} else None
-    if webroot:
-        params["webroot_path"] = f"{webroot},"
+    webroot = None
+    if certificate.dns:
+        options = plugin_options(certificate.dns, credentials)
+        stored = {key.replace("-", "_"): value for key, value in options.items()}
+        params |= {key: value for key, value in stored.items() if lineage.conf.params.get(key) != value}
+    else:
+        webroot = _webroot(lineage.conf, wanted)
+        if webroot:
+            params["webroot_path"] = f"{webroot},"
     # An account that is gone (a restored or rebuilt host) would fail every renewal; certbot names it by id in each
     # lineage.
     if len(accounts) == 1 and lineage.conf.params.get("account") not in accounts:

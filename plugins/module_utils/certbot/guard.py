@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from ansible_collections.portside.vps.plugins.module_utils.certbot.declaration import DIRECTORIES
 from ansible_collections.portside.vps.plugins.module_utils.certbot.problem import Problem
-from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import DIRECTORIES
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
 
 WINDOW = timedelta(hours=1)

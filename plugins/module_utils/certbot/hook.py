@@ -39,7 +39,7 @@ CONFIG = Path("/etc/letsencrypt/portside/deploy.json")
 # Seconds. `nginx -t` resolves names and may wait for a dead resolver.
 COMMAND_TIMEOUT = 120
 # As the package's own certbot.service has it; the timer has jitter, so certbot need not sleep.
-RENEW = ("certbot", "-q", "renew", "--no-random-sleep-on-renew")
+RENEW = ("-q", "renew", "--no-random-sleep-on-renew")
 # Seconds to wait before each further `certbot renew`, when nothing but this has failed. What has been renewed by then
 # is not due any more, and what has been validated stays so for a while, so each try has less to do.
 NONCE_WAITS = (0.5,) * 40
@@ -57,6 +57,9 @@ class Config:
         check_command: must succeed before the web server is told; empty for no check.
         reload_command: tells the web server; empty for nothing.
         record: file in which is noted what has been put in place.
+        program: certbot.
+        own_dir: directory of the user's own certificates.
+        own: the lineages that are there, and not in live_dir.
     """
 
     live_dir: Path
@@ -65,6 +68,13 @@ class Config:
     check_command: tuple[str, ...]
     reload_command: tuple[str, ...]
     record: Path
+    program: str = "certbot"
+    own_dir: Path = Path("/etc/letsencrypt/portside/own")
+    own: tuple[str, ...] = ()
+
+    def directory(self, lineage: str) -> Path:
+        """Where the lineage's files are."""
+        return (self.own_dir if lineage in self.own else self.live_dir) / lineage
 
     @classmethod
     def from_json(cls, text: str) -> Config:
@@ -81,6 +91,9 @@ class Config:
             check_command=tuple(raw["check_command"]),
             reload_command=tuple(raw["reload_command"]),
             record=Path(raw["record"]),
+            program=raw["program"],
+            own_dir=Path(raw["own_dir"]),
+            own=tuple(raw["own"]),
         )
 
     def to_json(self) -> str:
@@ -92,6 +105,9 @@ class Config:
             "check_command": list(self.check_command),
             "reload_command": list(self.reload_command),
             "record": str(self.record),
+            "program": self.program,
+            "own_dir": str(self.own_dir),
+            "own": sorted(self.own),
         }
         return json.dumps(raw, indent=2) + "\n"
 
@@ -99,7 +115,7 @@ class Config:
 def fingerprint(config: Config, lineage: str) -> str | None:
     """SHA-256 of the lineage's present chain, or None where there is none."""
     try:
-        return hashlib.sha256((config.live_dir / lineage / "fullchain.pem").read_bytes()).hexdigest()
+        return hashlib.sha256((config.directory(lineage) / "fullchain.pem").read_bytes()).hexdigest()
     except OSError:
         return None
 
@@ -130,7 +146,7 @@ def wants_link(config: Config, lineage: str) -> bool:
 
 def in_place(config: Config, lineage: str) -> bool:
     """Whether the web server has been told of the lineage's present certificate, and its link is right."""
-    if wants_link(config, lineage) and link_target(config, lineage) != str(config.live_dir / lineage):
+    if wants_link(config, lineage) and link_target(config, lineage) != str(config.directory(lineage)):
         return False
     return recorded(config).get(lineage) == fingerprint(config, lineage)
 
@@ -179,7 +195,7 @@ def _switch(config: Config, lineages: Iterable[str]) -> dict[str, str | None]:
     for lineage in lineages:
         if config.link_dir is None or not wants_link(config, lineage):
             continue
-        before, wanted = link_target(config, lineage), str(config.live_dir / lineage)
+        before, wanted = link_target(config, lineage), str(config.directory(lineage))
         if before != wanted:
             config.link_dir.mkdir(mode=0o755, parents=True, exist_ok=True)
             point(config.link_dir / lineage, wanted)
@@ -195,7 +211,7 @@ def note(config: Config, lineages: Iterable[str]) -> None:
         entries = dict(raw) if isinstance(raw, dict) else {}
     except (OSError, ValueError):
         entries = {}
-    entries = {name: entry for name, entry in entries.items() if (config.live_dir / name).is_dir()}
+    entries = {name: entry for name, entry in entries.items() if config.directory(name).is_dir()}
     entries |= {lineage: {"sha256": fingerprint(config, lineage), "at": now} for lineage in lineages}
     config.record.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     beside = config.record.with_name(f".{config.record.name}.{os.getpid()}")
@@ -269,11 +285,13 @@ def waits(stderr: str) -> tuple[float, ...]:
     return NONCE_WAITS if failed and passing == failed and " 0 parse failure" in stderr else ()
 
 
-def renew() -> int:
+def renew(program: str) -> int:
     """Run `certbot renew` until it succeeds or another try is of no use; returns its exit status."""
     attempt = 0
     while True:
-        done = subprocess.run(RENEW, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(
+            [program, *RENEW], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+        )
         if done.returncode == 0:
             return 0
         schedule = waits(done.stderr)
@@ -302,7 +320,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("lineage", nargs="*")
     options = parser.parse_args(argv)
     config = Config.from_json(options.config.read_text(encoding="utf-8"))
-    status = renew() if options.renew else 0
+    status = renew(config.program) if options.renew else 0
     with alone(config):
         if options.pending or options.renew:
             lineages = [lineage for lineage in config.lineages if not in_place(config, lineage)]

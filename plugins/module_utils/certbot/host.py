@@ -66,6 +66,35 @@ class Host:
         return self.root / "etc/systemd/system/certbot.service.d/portside.conf"
 
     @property
+    def own_certificates(self) -> Path:
+        """The user's own certificates."""
+        return self.own_dir / "own"
+
+    def credentials(self, name: str) -> Path:
+        """The credentials file of a DNS challenge."""
+        return self.own_dir / "dns" / f"{name}.ini"
+
+    @property
+    def venv(self) -> Path:
+        """certbot's Python environment, where it is from PyPI: a link to the present one."""
+        return self.root / "opt/portside/certbot/current"
+
+    @property
+    def check_program(self) -> Path:
+        """Compares what is served with what is on disk."""
+        return self.root / "usr/local/sbin/portside-certbot-check"
+
+    @property
+    def check_conf(self) -> Path:
+        """Its configuration."""
+        return self.own_dir / "check.json"
+
+    @property
+    def units(self) -> Path:
+        """systemd's directory for units of the host's own."""
+        return self.root / "etc/systemd/system"
+
+    @property
     def system_cas(self) -> Path:
         """Debian's bundle of CAs (package ca-certificates, which certbot depends on)."""
         return self.root / "etc/ssl/certs/ca-certificates.crt"
@@ -87,6 +116,19 @@ class Host:
         """What there is of a lineage."""
         candidates = (self.renewal_conf(name), self.live_dir(name), self.config_dir / "archive" / name)
         return tuple(path for path in candidates if path.exists() or path.is_symlink())
+
+
+def certbot_version(host: Host, from_pypi: bool) -> str:
+    """The installed certbot's version, without starting it; empty where there is none."""
+    place = "opt/portside/certbot/current/lib/python3*/site-packages" if from_pypi else "usr/lib/python3/dist-packages"
+    for info in host.root.glob(f"{place}/certbot-*-info"):
+        return info.name.removeprefix("certbot-").rpartition(".")[0].partition("-py")[0]
+    return ""
+
+
+def certbot_program(host: Host, from_pypi: bool) -> str:
+    """The certbot to use."""
+    return str(host.venv / "bin/certbot") if from_pypi else "certbot"
 
 
 def read_leaf(certificate: Path) -> lineage.Leaf:

@@ -1,15 +1,17 @@
-"""The few files beside certbot's own: deploy hook, its configuration, CA bundle, systemd drop-in."""
+"""The few files beside certbot's own: deploy hook, check, their configuration, CA bundle, systemd units."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
-from ansible_collections.portside.vps.plugins.module_utils.certbot import hook
+from ansible_collections.portside.vps.plugins.module_utils.certbot import check, hook, units
 from ansible_collections.portside.vps.plugins.module_utils.certbot.host import Host
 from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import Wanted
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
@@ -34,6 +36,7 @@ class ManagedFile:
         before: the text that is there; None if there is none.
         before_mode: the permission bits that are there.
         common: a beginning that is left out of diffs, because it is long and not ours.
+        secret: whether its text is kept out of diffs.
     """
 
     path: Path
@@ -42,6 +45,7 @@ class ManagedFile:
     before: str | None
     before_mode: int | None
     common: str = ""
+    secret: bool = False
 
     @property
     def changed(self) -> bool:
@@ -61,6 +65,11 @@ class ManagedFile:
 
     def diff(self) -> dict[str, str]:
         """Before and after, in Ansible's form; a long text that is all new is not worth reading there."""
+        if self.secret:
+            header = f"{self.path} (its text is a secret)"
+            shown = ["" if text is None else "(secret)\n" for text in (self.before, self.content)]
+            shown[1] = "(another secret)\n" if shown[0] and shown[1] else shown[1]
+            return {"before_header": header, "after_header": header, "before": shown[0], "after": shown[1]}
         if self.before is None and self.content is not None and self.content.count("\n") > _LONG:
             after = f"({self.content.count(chr(10))} lines)\n"
             return {"before_header": str(self.path), "after_header": str(self.path), "before": "", "after": after}
@@ -76,23 +85,64 @@ class ManagedFile:
         if self.content is None:
             self.path.unlink(missing_ok=True)
             return
-        self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.path.parent.mkdir(mode=0o700 if self.secret else 0o755, parents=True, exist_ok=True)
         write_atomic(self.path, self.content, self.mode)
 
 
-def hook_script() -> str:
-    """The deploy hook's text: the module `hook`, which stands alone.
+def program(module: ModuleType) -> str:
+    """The text of a program that stands alone: the module `hook` or `check`.
+
+    It is imported so that Ansible sends it along, and read through the loader, because it comes in a zip file.
 
     Raises:
         RuntimeError: the loader does not give its source.
     """
-    source = pkgutil.get_data(__name__.rpartition(".")[0], "hook.py")
+    package, _, name = module.__name__.rpartition(".")
+    source = pkgutil.get_data(package, f"{name}.py")
     if source is None:
-        raise RuntimeError("the source of the deploy hook can't be read")
+        raise RuntimeError(f"the source of {name}.py can't be read")
     return source.decode()
 
 
-def hook_config(host: Host, wanted: Wanted, check: Sequence[str], reload: Sequence[str]) -> hook.Config:
+@dataclass(frozen=True)
+class Watch:
+    """How the certificates are watched.
+
+    Attributes:
+        served_at: `host:port` of each place where they are shown; none for no comparison.
+        alarm_command: is told on its standard input when a renewal or the check failed; empty for none.
+        alarm_url: is told by POST; empty for none. May hold a token.
+        writable: directories that the check and reload commands write to.
+    """
+
+    served_at: Sequence[str] = ()
+    alarm_command: Sequence[str] = ()
+    alarm_url: str = ""
+    writable: Sequence[str] = ()
+
+
+def check_config(wanted: Wanted, config: hook.Config, watch: Watch) -> str:
+    """The text of check.json."""
+    certificates = [
+        {
+            "name": certificate.name,
+            "directory": str(config.directory(certificate.name)),
+            "names": sorted(certificate.domains),
+            "served_at": list(watch.served_at if certificate.served_at is None else certificate.served_at),
+        }
+        for certificate in sorted(wanted.present, key=lambda item: item.name)
+    ]
+    raw = {
+        "certificates": certificates,
+        "alarm_command": list(watch.alarm_command),
+        "alarm_url": watch.alarm_url,
+    }
+    return json.dumps(raw, indent=2) + "\n"
+
+
+def hook_config(
+    host: Host, wanted: Wanted, check: Sequence[str], reload: Sequence[str], program: str = "certbot"
+) -> hook.Config:
     """The deploy hook's configuration."""
     return hook.Config(
         live_dir=host.config_dir / "live",
@@ -101,6 +151,9 @@ def hook_config(host: Host, wanted: Wanted, check: Sequence[str], reload: Sequen
         check_command=tuple(check),
         reload_command=tuple(reload),
         record=host.state_dir / "deployed.json",
+        program=program,
+        own_dir=host.own_certificates,
+        own=tuple(sorted(certificate.name for certificate in wanted.present if certificate.own)),
     )
 
 
@@ -126,43 +179,57 @@ def own_environment(variables: Mapping[str, str]) -> dict[str, str]:
     return {**cleared, "REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": "", **variables}
 
 
-def _quoted(assignment: str) -> str:
-    """systemd.exec(5), Environment=: in double quotes, with `%` doubled and quotes and backslashes escaped."""
-    return '"' + assignment.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
-
-
-def drop_in(variables: Mapping[str, str], hook_path: Path) -> str:
-    """The text of certbot.service's drop-in."""
-    lines = [
-        "# Managed by Ansible (portside.vps.certbot). The role's next run undoes what is changed here.",
-        "[Service]",
-        *(f"Environment={_quoted(f'{key}={value}')}" for key, value in variables.items()),
-        "# `certbot renew`, tried again where that helps; fails when a renewed certificate is not put in place.",
-        "ExecStart=",
-        f"ExecStart={hook_path} --renew",
-    ]
-    return "\n".join(lines) + "\n"
-
-
 def _present(path: Path) -> tuple[str | None, int | None]:
     text = read_text(path)
     return text, None if text is None else os.stat(path).st_mode & 0o7777
 
 
+def _renewal_units(host: Host, from_pypi: bool) -> Iterator[ManagedFile]:
+    """The units that Debian's package would bring; taken away again when it does."""
+    texts = {units.RENEWAL: units.renewal_service(), "certbot.timer": units.renewal_timer()}
+    for name, text in texts.items():
+        path = host.units / name
+        before, before_mode = _present(path)
+        if from_pypi or (before or "").startswith(units.HEADER):
+            yield ManagedFile(path, text if from_pypi else None, 0o644, before, before_mode)
+
+
 def managed_files(
-    host: Host, wanted: Wanted, *, ca: str, declared: Mapping[str, str], config: hook.Config
+    host: Host,
+    wanted: Wanted,
+    *,
+    ca: str,
+    declared: Mapping[str, str],
+    config: hook.Config,
+    watch: Watch,
+    from_pypi: bool = False,
 ) -> Iterator[ManagedFile]:
     """All of them, in the order they are to be written."""
     system_cas = read_text(host.system_cas) or ""
     bundle = ca_bundle(system_cas, ca)
     variables = environment(declared, host.ca_bundle if bundle else None)
+    # An outbound proxy's URL may hold a password.
+    private = 0o600 if declared else 0o644
+    writable = [wanted.webroot, *([wanted.link_dir] if wanted.link_dir else []), *watch.writable]
+    drop_in = units.renewal_drop_in(variables, host.hook, writable)
     contents: list[tuple[Path, str | None, int, str]] = [
         (host.ca_bundle, bundle, 0o644, system_cas.rstrip() or "(none)"),
         (host.deploy_conf, config.to_json(), 0o644, ""),
-        (host.hook, hook_script(), 0o755, ""),
-        # An outbound proxy's URL may hold a password.
-        (host.drop_in, drop_in(variables, host.hook), 0o600 if declared else 0o644, ""),
+        (host.hook, program(hook), 0o755, ""),
+        (host.check_conf, check_config(wanted, config, watch), 0o600, ""),
+        (host.check_program, program(check), 0o755, ""),
+        (host.drop_in, drop_in, private, ""),
+        (host.units / f"{units.CHECK}.service", units.check_service(host.check_program), 0o644, ""),
+        (host.units / f"{units.CHECK}.timer", units.check_timer(), 0o644, ""),
+        (host.units / units.ALARM, units.alarm_service(host.check_program, variables), private, ""),
     ]
     for path, content, mode, common in contents:
         before, before_mode = _present(path)
-        yield ManagedFile(path, content, mode, before, before_mode, common)
+        # The alarm's URL may hold a token.
+        yield ManagedFile(path, content, mode, before, before_mode, common, secret=path == host.check_conf)
+    yield from _renewal_units(host, from_pypi)
+    declared_files = {host.credentials(dns.name): dns.credentials.strip() for dns in wanted.dns if dns.credentials}
+    for path in sorted({*declared_files, *host.credentials("x").parent.glob("*.ini")}):
+        before, before_mode = _present(path)
+        text = f"{declared_files[path]}\n" if path in declared_files else None
+        yield ManagedFile(path, text, 0o600, before, before_mode, secret=True)

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
+from ansible_collections.portside.vps.plugins.module_utils.certbot import names
 from ansible_collections.portside.vps.plugins.module_utils.certbot.dns import DnsError, Resolver, caa_allows
 from ansible_collections.portside.vps.plugins.module_utils.certbot.problem import Problem
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, run
@@ -137,7 +138,7 @@ def fetch(domain: str, address: str, token: Token, addresses_of: Callable[[str],
         NotServed: it did not come back.
         DnsError: a redirect leads to a name that can't be looked up.
     """
-    url, where = f"http://{domain}{token.path}", address
+    url, where = f"http://{f'[{domain}]' if ':' in domain else domain}{token.path}", address
     for _ in range(_MOST_REDIRECTS + 1):
         try:
             status, location, body = _get(url, where)
@@ -186,11 +187,11 @@ class Preflight:
         if not self.identities:
             return
         try:
-            where, records = self.resolver.caa(domain)
+            where, records = self.resolver.caa(domain.removeprefix("*."))
         except DnsError as error:
             report.problems.append(Problem("dns", f"its CAA records can't be read: {error}", domain))
             return
-        if not caa_allows(records, self.identities):
+        if not caa_allows(records, self.identities, wildcard=domain.startswith("*.")):
             said = ", ".join(f"`{record}`" for record in records)
             ours = " or ".join(self.identities)
             report.problems.append(
@@ -199,6 +200,9 @@ class Preflight:
 
     def _name(self, domain: str, token: Token) -> Report:
         report = Report()
+        if names.is_address(domain):
+            self._address(domain, domain, token, report)
+            return report
         try:
             addresses = self.resolver.addresses_of(domain)
         except DnsError as error:
@@ -209,6 +213,12 @@ class Preflight:
             return report
         for address in addresses:
             self._address(domain, address, token, report)
+        self._caa(domain, report)
+        return report
+
+    def _dns_only(self, domain: str) -> Report:
+        """A name that a record in DNS proves: where it leads does not matter."""
+        report = Report()
         self._caa(domain, report)
         return report
 
@@ -236,10 +246,16 @@ class Preflight:
                     "through it all the same (a CDN, NAT or a load balancer)"
                 )
 
-    def look(self, domains: Iterable[str]) -> Mapping[str, Report]:
-        """What was found, by name; all names at once."""
-        names = list(dict.fromkeys(domains))
-        if not names:
+    def look(self, domains: Iterable[str], by_dns: Collection[str] = ()) -> Mapping[str, Report]:
+        """What was found, by name; all names at once.
+
+        Args:
+            domains: the names.
+            by_dns: those of them that a record in DNS proves, and no file in the webroot.
+        """
+        wanted = list(dict.fromkeys(domains))
+        if not wanted:
             return {}
-        with token_in(self.webroot) as token, ThreadPoolExecutor(min(_AT_ONCE, len(names))) as pool:
-            return dict(zip(names, pool.map(lambda name: self._name(name, token), names), strict=True))
+        with token_in(self.webroot) as token, ThreadPoolExecutor(min(_AT_ONCE, len(wanted))) as pool:
+            found = pool.map(lambda name: self._dns_only(name) if name in by_dns else self._name(name, token), wanted)
+            return dict(zip(wanted, found, strict=True))

@@ -43,7 +43,7 @@ _NEXT = {
         "and at every firewall on the way"
     ),
     "dns": "give the name an A record (and an AAAA record, if the host has IPv6) that leads to this host",
-    "externalAccountRequired": "this ACME server takes accounts of its own customers only (external account binding)",
+    "externalAccountRequired": "set `certbot_eab` to the key id and HMAC key from the CA (external account binding)",
     "invalidContact": "correct `certbot_email`",
     "invalidEmail": "correct `certbot_email`",
     "malformed": "look at the names; if they are right, this ACME server and certbot don't understand each other",
@@ -173,6 +173,8 @@ def parse(stdout: str, stderr: str, log: str) -> list[Problem]:
         return challenges
     if "Another instance of Certbot is already running" in stderr:
         return [Problem(LOCKED, "another certbot holds the lock")]
+    if re.search(r"(?i)external account binding", stderr):
+        return [Problem("externalAccountRequired", "the ACME server wants accounts bound to a customer's")]
     connection = _connection(stderr)
     if connection:
         return [connection]

@@ -1,20 +1,23 @@
-"""The packaged timer that renews: on, whatever the host's policy on services was when the package came."""
+"""The timers that renew and check: on, whatever the host's policy on services was when the packages came."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Twice a day with up to twelve hours of jitter. The package's cron job stands back where systemd runs
-# (`! -d /run/systemd/system`), so this is the only scheduler.
-TIMER = "certbot.timer"
-QUERY = ("systemctl", "show", "--property=LoadState,UnitFileState,ActiveState", TIMER)
-ENABLE = ("systemctl", "enable", "--now", TIMER)
+from ansible_collections.portside.vps.plugins.module_utils.certbot import units
+
+# certbot.timer runs twice a day with up to twelve hours of jitter. The package's cron job stands back where systemd
+# runs (`! -d /run/systemd/system`), so this is the only scheduler of renewals.
+TIMERS = ("certbot.timer", f"{units.CHECK}.timer")
+QUERY = ("systemctl", "show", "--property=Id,LoadState,UnitFileState,ActiveState", *TIMERS)
 
 
 @dataclass(frozen=True)
 class Timer:
-    """The timer as systemd sees it."""
+    """A timer as systemd sees it."""
 
+    name: str
     load_state: str
     file_state: str
     active_state: str
@@ -30,7 +33,18 @@ class Timer:
         return f"{self.file_state}, {self.active_state}"
 
 
-def parse(systemctl_output: str) -> Timer:
-    """Read the output of QUERY."""
-    fields = dict(line.partition("=")[::2] for line in systemctl_output.splitlines())
-    return Timer(fields.get("LoadState", ""), fields.get("UnitFileState", ""), fields.get("ActiveState", ""))
+def parse(systemctl_output: str) -> tuple[Timer, ...]:
+    """Read the output of QUERY; a timer that systemd says nothing of is not on."""
+    found = {}
+    for block in systemctl_output.split("\n\n"):
+        fields = dict(line.partition("=")[::2] for line in block.splitlines())
+        found[fields.get("Id", "")] = fields
+    return tuple(
+        Timer(name, *(found.get(name, {}).get(key, "") for key in ("LoadState", "UnitFileState", "ActiveState")))
+        for name in TIMERS
+    )
+
+
+def enable(timers: Sequence[Timer]) -> tuple[str, ...]:
+    """The command that switches on those that are off."""
+    return ("systemctl", "enable", "--now", *(timer.name for timer in timers if not timer.on))

@@ -10,6 +10,11 @@ from ansible_collections.portside.vps.plugins.module_utils.shape import Spec
 WIRED = ("upstream_file", "health", "extra")
 # What the role nginx says of a site, an app says too, but for what it has a key of its own for, or has no say in.
 NGINX_SITE: Spec = roles.options("nginx")["nginx_sites"]["options"]
+CERTIFICATE: Spec = {
+    key: option
+    for key, option in roles.options("certbot")["certbot_certificates"]["options"].items()
+    if key not in {"name", "domains", "state"}
+}
 NOT_OF_AN_APP = ("name", "domains", "upstream", "tls", "certificate", "webhooks", "local_port", "state")
 
 HEALTH: Spec = {
@@ -80,6 +85,13 @@ APP: Spec = {
         "default": [],
         "example": "[api.example.com]",
         "description": "Public names; the first is the canonical one. A worker has none.",
+    },
+    "certificate": {
+        "type": "dict",
+        "options": CERTIFICATE,
+        "default": {},
+        "example": "{profile: shortlived}",
+        "description": "How the app's certificate is had, where that is not as for all (`certbot_*`).",
     },
     "health": {**options.APP["health"], "options": HEALTH},
     "webhooks": {
@@ -165,6 +177,22 @@ SETTINGS: Spec = {
         "elements": "dict",
         "default": [],
         "description": "Firewall rules beside ssh, 80 and 443, in the form of the role ufw's `ufw_rules`.",
+    },
+    "portside_backup_password": {
+        "type": "str",
+        "default": "",
+        "no_log": True,
+        "description": "Encrypts what `backup.yml` writes on the controller. At least 12 characters, best vaulted.",
+    },
+    "portside_backup_dir": {
+        "type": "str",
+        "default": "",
+        "description": "Directory on the controller for backups. Left empty, `backups` beside the inventory.",
+    },
+    "portside_restore_force": {
+        "type": "bool",
+        "default": False,
+        "description": "Whether `restore.yml` may replace certificates that are on the server (set it with `-e`).",
     },
     "portside_retry": {
         "type": "str",

@@ -49,7 +49,12 @@ def defaults(role: str) -> dict[str, Any]:
     return {name: option["default"] for name, option in options(role).items() if "default" in option}
 
 
-def _of_release(role: str, release: str, name: str) -> Any:
+def of_release(role: str, release: str, name: str) -> Any:
+    """The value of `__<role>_<name>` in a role's variables for a release.
+
+    Raises:
+        FileNotFoundError: the role doesn't know the release.
+    """
     return _read(ROLES / role / "vars" / f"{release}.yml")[f"__{role}_{name}"]
 
 
@@ -59,7 +64,7 @@ def packages(role: str, release: str) -> list[str]:
     Raises:
         FileNotFoundError: the role doesn't know the release.
     """
-    return list(_of_release(role, release, "packages"))
+    return list(of_release(role, release, "packages"))
 
 
 def has(role: str, feature: str, release: str) -> bool:
@@ -68,7 +73,7 @@ def has(role: str, feature: str, release: str) -> bool:
     Raises:
         FileNotFoundError: the role doesn't know the release.
     """
-    return bool(_of_release(role, release, f"has_{feature}"))
+    return bool(of_release(role, release, f"has_{feature}"))
 
 
 def releases(wanted: Iterable[str]) -> list[str]:

@@ -81,7 +81,12 @@ def sites(apps: Iterable[App], upstream_dir: str, acme_directory: str = "product
 def certificates(apps: Iterable[App]) -> list[Item]:
     """One lineage for each app with public names, called like the app."""
     return [
-        {"name": app["name"], "domains": app["domains"], "state": app["state"]}
+        {
+            "name": app["name"],
+            "domains": app["domains"],
+            "state": app["state"],
+            **{key: value for key, value in app["certificate"].items() if value not in (None, {})},
+        }
         for app in apps
         if app["domains"] or app["state"] == "absent"
     ]

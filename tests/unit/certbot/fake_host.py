@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ansible_collections.portside.vps.plugins.module_utils.certbot import converge, hook, managed_files
+from ansible_collections.portside.vps.plugins.module_utils.certbot import plan as plans
 from ansible_collections.portside.vps.plugins.module_utils.certbot.client import Certbot
 from ansible_collections.portside.vps.plugins.module_utils.certbot.guard import Guard
 from ansible_collections.portside.vps.plugins.module_utils.certbot.host import Host
@@ -55,11 +56,12 @@ class FakeHost:
         """The deploy hook's configuration."""
         return managed_files.hook_config(self.host, wanted, self.check, self.reload)
 
-    def plan(self, wanted: Wanted) -> converge.Plan:
+    def plan(self, wanted: Wanted) -> plans.Plan:
         """What has to be done."""
         config = self.config(wanted)
-        files = managed_files.managed_files(self.host, wanted, ca="", declared={}, config=config)
-        return converge.plan(self.host, wanted, files, config, datetime.now(UTC))
+        watch = managed_files.Watch()
+        files = managed_files.managed_files(self.host, wanted, ca="", declared={}, config=config, watch=watch)
+        return plans.plan(self.host, wanted, files, config, datetime.now(UTC))
 
     def run(self, wanted: Wanted) -> converge.Outcome:
         """Plan and carry out."""

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from ansible_collections.portside.vps.plugins.module_utils.certbot import converge, hook, timer
+from ansible_collections.portside.vps.plugins.module_utils.certbot import converge, hook, report, timer
+from ansible_collections.portside.vps.plugins.module_utils.certbot import plan as plans
 from ansible_collections.portside.vps.plugins.module_utils.certbot.host import read_lineage
 from ansible_collections.portside.vps.plugins.module_utils.certbot.preflight import Preflight, Report
 from ansible_collections.portside.vps.plugins.module_utils.certbot.problem import Problem
@@ -26,9 +27,11 @@ NEWS = {"name": "news", "domains": ["news.example"]}
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
     def systemctl(argv: list[str], **_options: object) -> Completed:
-        return Completed(tuple(argv), 0, "LoadState=loaded\nUnitFileState=enabled\nActiveState=active\n", "")
+        state = "LoadState=loaded\nUnitFileState=enabled\nActiveState=active\n"
+        return Completed(tuple(argv), 0, "\n".join(f"Id={name}\n{state}" for name in timer.TIMERS), "")
 
     monkeypatch.setattr(converge, "run", systemctl)
+    monkeypatch.setattr(plans, "run", systemctl)
     return FakeHost(tmp_path)
 
 
@@ -49,8 +52,8 @@ def test_second_run_has_nothing_to_do(fake: FakeHost) -> None:
     fake.run(wanted)
     plan = fake.plan(wanted)
     assert not plan.changed
-    assert converge.diff(fake.host, wanted, plan) == []
-    assert not converge.needs_certbot(plan)
+    assert report.diff(fake.host, wanted, plan) == []
+    assert not plans.needs_certbot(plan)
 
 
 def test_order_is_an_argument_list_that_decides_everything(fake: FakeHost) -> None:
@@ -295,7 +298,10 @@ def test_success_that_is_none_is_not_believed(fake: FakeHost, monkeypatch: pytes
     ],
 )
 def test_timer(output: str, on: bool, text: str) -> None:
-    assert (timer.parse(output).on, str(timer.parse(output))) == (on, text)
+    renewal, check = timer.parse(f"Id=certbot.timer\n{output}" if output else "")
+    assert (renewal.on, str(renewal)) == (on, text)
+    assert not check.on
+    assert timer.enable([renewal, check])[3:] == (("portside-certbot-check.timer",) if on else timer.TIMERS)
 
 
 class Foresight:
@@ -305,7 +311,7 @@ class Foresight:
         self.reports = {f"{name}.example": report for name, report in reports.items()}
         self.asked: list[str] = []
 
-    def look(self, domains: Iterable[str]) -> dict[str, Report]:
+    def look(self, domains: Iterable[str], _by_dns: Iterable[str] = ()) -> dict[str, Report]:
         self.asked = list(domains)
         return {domain: self.reports.get(domain, Report()) for domain in self.asked}
 

@@ -80,7 +80,7 @@ def test_reasons_to_order(lineage: Lineage, reasons: tuple[str, ...]) -> None:
     ],
 )
 def test_edits(lineage: Lineage, accounts: tuple[str, ...], edit: decision.Edit) -> None:
-    assert decision.edit(lineage, WANTED, accounts) == edit
+    assert decision.edit(CERTIFICATE, lineage, WANTED, accounts) == edit
 
 
 @pytest.mark.parametrize(
@@ -101,5 +101,5 @@ def test_edits(lineage: Lineage, accounts: tuple[str, ...], edit: decision.Edit)
 )
 def test_window_of_an_old_certbot(days: float, version: str, present: str | None, option: str | None) -> None:
     values = {"renew_before_expiry": present} if present else {}
-    edit: Any = decision.edit(standing(days=days, version=version, values=values), WANTED, ("0123",))
+    edit: Any = decision.edit(CERTIFICATE, standing(days=days, version=version, values=values), WANTED, ("0123",))
     assert edit.values.get("renew_before_expiry") == option

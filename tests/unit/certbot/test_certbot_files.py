@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -23,7 +24,8 @@ CA = "-----BEGIN CERTIFICATE-----\nours\n-----END CERTIFICATE-----\n"
 def files(root: Path, ca: str = "", **declared: str) -> dict[str, managed_files.ManagedFile]:
     host = Host(root)
     config = managed_files.hook_config(host, WANTED, ["nginx", "-t"], ["systemctl", "reload", "nginx"])
-    found = managed_files.managed_files(host, WANTED, ca=ca, declared=declared, config=config)
+    watch = managed_files.Watch(["127.0.0.1:443"], ["mail", "root"], "https://alarm.example/token", ["/srv/tls"])
+    found = managed_files.managed_files(host, WANTED, ca=ca, declared=declared, config=config, watch=watch)
     return {file.path.name: file for file in found}
 
 
@@ -47,7 +49,7 @@ def test_no_ca_no_bundle(tmp_path: Path) -> None:
     assert not files(tmp_path)["ca-bundle.pem"].changed
     drop_in = files(tmp_path)["portside.conf"].content
     assert drop_in is not None
-    assert "Environment" not in drop_in
+    assert "Environment=" not in drop_in
     assert f"ExecStart=\nExecStart={tmp_path}/etc/letsencrypt/renewal-hooks/deploy/portside --renew\n" in drop_in
 
 
@@ -110,3 +112,20 @@ def test_hand_edit_and_mode_show_in_the_diff(tmp_path: Path) -> None:
 
 def test_long_new_file_is_not_spelt_out_in_the_diff(tmp_path: Path) -> None:
     assert files(tmp_path)["portside"].diff()["after"].endswith(" lines)\n")
+
+
+def test_check_is_told_of_declared_lineages_and_keeps_the_alarm_to_root(tmp_path: Path) -> None:
+    file = files(tmp_path)["check.json"]
+    assert file.content is not None
+    (shop,) = json.loads(file.content)["certificates"]
+    live = f"{tmp_path}/etc/letsencrypt/live/shop"
+    assert shop == {"name": "shop", "directory": live, "names": ["shop.example"], "served_at": ["127.0.0.1:443"]}
+    assert file.mode == 0o600
+
+
+def test_renewal_may_write_where_it_has_to(tmp_path: Path) -> None:
+    content = files(tmp_path)["portside.conf"].content
+    assert content is not None
+    for directory in ("/var/www/acme", "/etc/nginx/tls", "/srv/tls", "/etc/letsencrypt"):
+        assert f"ReadWritePaths=-{directory}\n" in content
+    assert "OnFailure=portside-certbot-alarm@%n.service\n" in content

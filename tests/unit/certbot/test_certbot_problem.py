@@ -102,3 +102,10 @@ def test_silence_is_said_to_be_silence() -> None:
 def test_only_what_passes_by_itself_is_tried_again(kinds: list[str], attempt: int, again: bool) -> None:
     found = [problem.Problem(kind, "") for kind in kinds]
     assert (problem.wait_before(found, attempt) is not None) is again
+
+
+def test_binding_that_the_server_wants_is_named() -> None:
+    said = "Server requires external account binding. Please use --eab-kid and --eab-hmac-key.\n"
+    (found,) = problem.parse("", said, "")
+    assert found.kind == "externalAccountRequired"
+    assert "`certbot_eab`" in found.next_step

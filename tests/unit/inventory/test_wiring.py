@@ -130,6 +130,13 @@ def test_one_certificate_for_all_names_of_an_app():
     ]
 
 
+def test_an_app_says_how_its_certificate_is_had():
+    (found,) = filters.app_certificates([{**SHOP, "certificate": {"profile": "shortlived", "served_at": []}}])
+    assert found["profile"] == "shortlived"
+    assert found["served_at"] == []
+    assert "own" not in found
+
+
 def test_the_health_probe_carries_the_canonical_name():
     (container,) = containers(SHOP)
     assert container["health"]["host"] == "api.example.com"
