@@ -1,0 +1,44 @@
+"""A server that is built anew gets its certificates back and orders nothing."""
+
+from __future__ import annotations
+
+from lab.playbook import run
+
+PASSWORD = "correct horse battery"
+
+
+def test_six_rebuilds_cost_one_order(server, authority, tmp_path):
+    ca = authority(15700, PEBBLE_WFE_NONCEREJECT=0)
+    shop, _blog = server.certificates
+    settings = {**ca.settings, "certbot_certificates": [shop]}
+    assert server.converge(**settings).status == 0
+    assert ca.issued() == 1
+    kept = {"portside_backup_dir": str(tmp_path), "portside_backup_password": PASSWORD}
+
+    def play(name: str, **variables):
+        return run(f"playbooks/{name}.yml", server.inventories, "--limit", server.name, variables=variables)
+
+    assert "portside_backup_password is not set" in play("backup").output
+    done = play("backup", **kept)
+    assert done.status == 0, done.output
+    (file,) = tmp_path.iterdir()
+    assert file.read_text().startswith("$ANSIBLE_VAULT;")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert play("backup", **kept).changed[server.name] == 0
+    done = play("restore", **kept)
+    assert (done.status, done.changed[server.name]) == (0, 0), done.output
+    serial = server.serial("shop")
+    for _ in range(6):
+        server.sh("rm", "-rf", "/etc/letsencrypt", "/var/lib/portside/certbot")
+        server.sh("ln", "-sfn", "placeholder", "/etc/nginx/tls/shop")
+        server.sh("systemctl", "reload", "nginx.service")
+        done = play("restore", **kept)
+        assert done.status == 0, done.output
+        assert "PRIVATE KEY" not in done.output
+        done = server.converge(**settings)
+        assert done.status == 0, done.output
+        server.wait_for_serial("shop", serial)
+    assert ca.issued() == 1
+    done = play("restore", **{**kept, "portside_backup_password": "wrong horse battery"})
+    assert done.status != 0
+    assert server.serial("shop") == serial
