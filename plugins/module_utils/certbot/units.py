@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ansible_collections.portside.vps.plugins.module_utils.unit_files import environment_lines
+
 HEADER = "# Managed by Ansible (portside.vps.certbot). The role's next run undoes what is changed here."
 RENEWAL = "certbot.service"
 CHECK = "portside-certbot-check"
@@ -52,15 +54,6 @@ WRITABLE = (
 )
 
 
-def quoted(assignment: str) -> str:
-    """systemd.exec(5), Environment=: in double quotes, with `%` doubled and quotes and backslashes escaped."""
-    return '"' + assignment.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
-
-
-def _environment(variables: Mapping[str, str]) -> list[str]:
-    return [f"Environment={quoted(f'{key}={value}')}" for key, value in variables.items()]
-
-
 def _text(*lines: str) -> str:
     return "\n".join([HEADER, *lines]) + "\n"
 
@@ -77,7 +70,7 @@ def renewal_drop_in(variables: Mapping[str, str], hook: Path, writable: Iterable
         "[Unit]",
         f"OnFailure={ALARM.replace('@', '@%n')}",
         "[Service]",
-        *_environment(variables),
+        *environment_lines(variables),
         "# `certbot renew`, tried again where that helps; fails when a renewed certificate is not put in place.",
         "ExecStart=",
         f"ExecStart={hook} --renew",
@@ -139,6 +132,6 @@ def alarm_service(program: Path, variables: Mapping[str, str]) -> str:
         "Description=Tell that %i failed",
         "[Service]",
         "Type=oneshot",
-        *_environment(variables),
+        *environment_lines(variables),
         f"ExecStart={program} --alarm %i",
     )
