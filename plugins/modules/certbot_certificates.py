@@ -257,11 +257,13 @@ failures:
 """
 
 import shutil
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.certbot import (
     converge,
+    directory,
     host,
     managed_files,
     own,
@@ -340,7 +342,9 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-def _checks(params: dict[str, Any], here: Host, wanted: Wanted, now: datetime) -> converge.Checks:
+def _checks(
+    params: dict[str, Any], here: Host, wanted: Wanted, environment: Mapping[str, str], now: datetime
+) -> converge.Checks:
     """What is looked at before an order."""
     looks = Preflight(
         webroot=here.root / wanted.webroot.lstrip("/"),
@@ -352,6 +356,7 @@ def _checks(params: dict[str, Any], here: Host, wanted: Wanted, now: datetime) -
         preflight=None if params["preflight"] == "off" else looks,
         strict=params["preflight"] == "refuse",
         guard=Guard(here.failed_orders, wanted.server, params["failed_orders_per_hour"], now),
+        profiles=lambda: directory.profiles(wanted.server, environment),
     )
 
 
@@ -379,17 +384,19 @@ def _carry_out(module: QuietModule, wanted: Wanted) -> tuple[dict[str, Any], lis
                 "certbot is not installed on this host; install it, or set certbot_manage_packages: true"
             )
         bundle = here.ca_bundle if params["ca"].strip() else None
+        environment = managed_files.own_environment(managed_files.environment(declared, bundle))
         certbot = Certbot(
             server=wanted.server,
             email=wanted.email,
             webroot=wanted.webroot,
-            environment=managed_files.own_environment(managed_files.environment(declared, bundle)),
+            environment=environment,
             log=here.log,
             program=program,
             credentials={dns.name: here.credentials(dns.name) for dns in wanted.dns if dns.credentials},
             eab=wanted.eab,
         )
-        outcome = converge.Convergence(here, wanted, config, certbot, _checks(params, here, wanted, now)).run(standing)
+        checks = _checks(params, here, wanted, environment, now)
+        outcome = converge.Convergence(here, wanted, config, certbot, checks).run(standing)
     result["certificates"] = [
         report.facts(
             here, certificate, host.read_lineage(here, certificate.name), certificate.name in outcome.changed, now

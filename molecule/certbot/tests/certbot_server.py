@@ -108,7 +108,20 @@ class Server:
 
     def undo_due(self) -> None:
         """Nothing is due any more."""
-        self.sh("sh", "-c", f"sed -i '/^{DUE}/d' /etc/letsencrypt/renewal/*.conf")
+        self.sh(
+            "find",
+            "/etc/letsencrypt",
+            "-path",
+            "*/renewal/*",
+            "-name",
+            "*.conf",
+            "-exec",
+            "sed",
+            "-i",
+            f"/^{DUE}/d",
+            "{}",
+            "+",
+        )
 
 
 @pytest.fixture

@@ -37,7 +37,6 @@ def days_later(server):
 
 
 # Half of the lifetime for six days, a third for 45; and the CA rejects a share of all nonces meanwhile.
-# Half of the lifetime for six days, a third for 45; and the CA rejects a share of all nonces meanwhile.
 @pytest.mark.parametrize("case", [(6, 3, 20), (45, 30, 50)], ids=["6 days", "45 days"])
 def test_the_installed_timer_renews_short_lived_certificates(server, authority, days_later, case):
     days, due, rejected = case

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from ansible_collections.portside.vps.plugins.module_utils.certbot import decisi
 from ansible_collections.portside.vps.plugins.module_utils.certbot import host as hosts
 from ansible_collections.portside.vps.plugins.module_utils.certbot import timer as renewal_timer
 from ansible_collections.portside.vps.plugins.module_utils.certbot.client import Certbot
+from ansible_collections.portside.vps.plugins.module_utils.certbot.directory import lacking_profile
 from ansible_collections.portside.vps.plugins.module_utils.certbot.guard import Guard
 from ansible_collections.portside.vps.plugins.module_utils.certbot.host import Host
 from ansible_collections.portside.vps.plugins.module_utils.certbot.lineage import (
@@ -52,11 +53,13 @@ class Checks:
         preflight: looks at the names; None for no look.
         strict: whether an order that would fail is held back, or only warned of.
         guard: counts failed orders.
+        profiles: asks the ACME server which profiles it has; None from it when it can't be asked.
     """
 
     preflight: Preflight | None
     strict: bool
     guard: Guard
+    profiles: Callable[[], Collection[str] | None]
 
 
 class Convergence:
@@ -182,6 +185,10 @@ class Convergence:
         found: dict[str, list[Problem]] = {
             step.certificate.name: self.checks.guard.refusals(step.certificate.domains) for step in ordered
         }
+        wanting = [step.certificate for step in ordered if step.certificate.profile]
+        there = self.checks.profiles() if wanting else None
+        for certificate in wanting:
+            found[certificate.name] += lacking_profile(self.wanted.server, certificate.profile, there)
         if self.checks.preflight is None:
             return found
         domains = [

@@ -10,8 +10,10 @@ from pathlib import Path
 from ansible_collections.portside.vps.plugins.module_utils.certbot.lineage import Lineage, RenewalConf
 from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import Certificate, Dns, Wanted
 
-# certbot 4.0.0 renews when a third of the lifetime is left (half, if shorter than ten days); before, always 30 days.
-_OWN_WINDOW_SINCE = (4, 0, 0)
+# certbot 4.1.0 renews when a third of the lifetime is left (half, if shorter than ten days); before, always 30 days.
+# 4.0.0 has that rule too, but goes on setting renew_before_expiry to 30 days by default, which comes first
+# (certbot/certbot#10306): every run renews a certificate of 6 days.
+_OWN_WINDOW_SINCE = (4, 1, 0)
 _FIXED_WINDOW = timedelta(days=30)
 _SHORT_LIVED = timedelta(days=10)
 
@@ -68,15 +70,15 @@ def reasons_to_issue(certificate: Certificate, lineage: Lineage, wanted: Wanted,
 
 
 def renewal_window(lifetime: timedelta) -> timedelta:
-    """How long before its end a certificate is to be renewed, as certbot 4 does it.
+    """How long before its end a certificate is to be renewed, as certbot 4.1 does it.
 
-    Source: certbot/_internal/storage.py, should_autorenew, in 4.0.0; Let's Encrypt's advice is the same.
+    Source: certbot/_internal/renewal.py, _default_renewal_time, in 4.1.0; Let's Encrypt's advice is the same.
     """
     return lifetime / 2 if lifetime < _SHORT_LIVED else lifetime / 3
 
 
 def _window_option(lineage: Lineage) -> str | None:
-    """The renew_before_expiry that an old certbot needs for a short-lived certificate; None if its 30 days fit."""
+    """The renew_before_expiry that a certbot before 4.1 needs for a short-lived certificate; None if 30 days fit."""
     if lineage.conf is None or lineage.leaf is None or lineage.conf.version >= _OWN_WINDOW_SINCE:
         return None
     window = renewal_window(lineage.leaf.not_after - lineage.leaf.not_before)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 UNREACHABLE = "unreachable"
 UNTRUSTED = "untrusted"
 LOCKED = "locked"
+NO_PROFILE = "profile"
 NO_DIRECTORY = "noDirectory"
 OTHER = "other"
 
@@ -46,6 +47,7 @@ _NEXT = {
     "externalAccountRequired": "set `certbot_eab` to the key id and HMAC key from the CA (external account binding)",
     "invalidContact": "correct `certbot_email`",
     "invalidEmail": "correct `certbot_email`",
+    "invalidProfile": "name a profile that the ACME server has in `profile`, or leave it out for the server's default",
     "malformed": "look at the names; if they are right, this ACME server and certbot don't understand each other",
     "rateLimited": "do not try again before the time it names; to try things out, set `certbot_directory: staging`",
     "rejectedIdentifier": "the CA refuses this name by its policy: take it out of `domains`, or use another CA",
@@ -58,6 +60,7 @@ _NEXT = {
     "unsupportedContact": "correct `certbot_email`",
     "unsupportedIdentifier": "this CA gives no certificates for such a name",
     LOCKED: "another certbot runs; see `systemctl status certbot.service`, and run the playbook again when it is done",
+    NO_PROFILE: "name one that the ACME server has in `profile`, or leave it out for the server's default",
     NO_DIRECTORY: "the URL in `certbot_directory` must be the ACME server's directory",
     UNREACHABLE: "the host must reach the ACME server: look at `certbot_directory`, the resolver, any proxy",
     UNTRUSTED: "give the CA that signed the ACME server's own https certificate in `certbot_ca_file`",

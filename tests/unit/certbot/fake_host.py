@@ -43,6 +43,7 @@ class FakeHost:
         self.reload: list[str] = ["true"]
         self.preflight: Preflight | None = None
         self.strict = True
+        self.profiles: frozenset[str] | None = None
         self.most_failures = 0
         self.rotates = False
         self.host.log.parent.mkdir(parents=True)
@@ -76,7 +77,7 @@ class FakeHost:
             sleep=self.waited.append,
         )
         guard = Guard(self.host.failed_orders, wanted.server, self.most_failures, datetime.now(UTC))
-        checks = converge.Checks(self.preflight, self.strict, guard)
+        checks = converge.Checks(self.preflight, self.strict, guard, lambda: self.profiles)
         return converge.Convergence(self.host, wanted, self.config(wanted), certbot, checks).run(plan)
 
     def _certbot(self, argv: Sequence[str], _env: Mapping[str, str]) -> Completed:

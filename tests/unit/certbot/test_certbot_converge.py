@@ -206,6 +206,14 @@ def test_web_server_keeps_its_certificate_while_a_damaged_lineage_cannot_be_repl
     assert (fake.link("shop") / "fullchain.pem").read_bytes() == serving
 
 
+def test_profile_that_the_server_lacks_is_not_ordered_and_holds_up_none_of_the_others(fake: FakeHost) -> None:
+    fake.profiles = frozenset({"classic"})
+    outcome = fake.run(fake.wanted({**SHOP, "profile": "shortlived"}, {**NEWS, "profile": "classic"}, BLOG))
+    assert fake.calls == ["register", "certonly news", "certonly blog"]
+    assert "has no profile `shortlived`, it has classic" in outcome.failures[0]
+    assert "leave it out for the server's default" in outcome.failures[0]
+
+
 def test_openssl_that_is_missing_is_not_taken_for_damage(fake: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
     fake.run(fake.wanted(SHOP))
     monkeypatch.setenv("PATH", str(fake.host.root))

@@ -86,7 +86,7 @@ def test_edits(lineage: Lineage, accounts: tuple[str, ...], edit: decision.Edit)
 @pytest.mark.parametrize(
     ("days", "version", "present", "option"),
     [
-        # certbot 2.1.0 renews 30 days before the end: right for 90 days, wrong for anything shorter.
+        # certbot before 4.1 renews 30 days before the end: right for 90 days, wrong for anything shorter.
         (90, "2.1.0", None, None),
         (64, "2.1.0", None, "512 hours"),
         (45, "2.1.0", None, "360 hours"),
@@ -95,8 +95,12 @@ def test_edits(lineage: Lineage, accounts: tuple[str, ...], edit: decision.Edit)
         (45, "2.1.0", "512 hours", "360 hours"),
         # The user's own.
         (45, "2.1.0", "20 days", None),
-        # certbot 4 knows by itself.
-        (6, "4.0.0", None, None),
+        # 4.0.0 as well, whatever its changelog says: its default of 30 days comes before its rule.
+        (45, "4.0.0", None, "360 hours"),
+        (6, "4.0.0", None, "72 hours"),
+        (90, "4.0.0", None, None),
+        # 4.1.0 knows by itself.
+        (6, "4.1.0", None, None),
     ],
 )
 def test_window_of_an_old_certbot(days: float, version: str, present: str | None, option: str | None) -> None:
