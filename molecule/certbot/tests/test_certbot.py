@@ -68,8 +68,8 @@ def test_a_name_that_is_added_or_removed_is_served_or_not(server):
 
 
 def test_names_in_another_order_are_the_same_names(server):
-    shop, blog = server.certificates
-    done = server.converge(certbot_certificates=[blog, {**shop, "domains": shop["domains"][::-1]}])
+    backwards = [{**one, "domains": one["domains"][::-1]} for one in server.all_certificates[::-1]]
+    done = server.converge(certbot_certificates=backwards)
     assert (done.status, done.changed[server.name]) == (0, 0), done.output
 
 

@@ -112,33 +112,23 @@ def test_key_dns_challenge_and_own_certificate(server, own, curl):
     assert curl(f"https://blog.{server.domain}/").status == 200
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda mine, other: {**mine, "key": other["key"]}, "its key does not belong to its certificate"),
-        (
-            lambda mine, _: {
-                **mine,
-                "certificate": mine["certificate"].partition("-----END CERTIFICATE-----\n")[0]
-                + "-----END CERTIFICATE-----\n",
-            },
-            "its chain is not complete",
-        ),
-        (lambda _, other: other, "and not for blog."),
-        (
-            lambda _mine, _other: {"certificate": "/no/such.pem", "key": "/no/such.key"},
-            "/no/such.pem is not on this host",
-        ),
-    ],
-)
-def test_an_own_certificate_that_is_unfit_is_refused_and_the_old_one_serves(server, own, change, words):
+def test_own_certificates_that_are_unfit_are_refused_all_at_once_and_the_old_ones_serve(server, own):
     _shop, blog = server.certificates
-    unfit = change(own(f"blog.{server.domain}"), own("other.example"))
+    good, other = own(f"blog.{server.domain}"), own("other.example")
+    alone = good["certificate"].partition("-----END CERTIFICATE-----\n")[0] + "-----END CERTIFICATE-----\n"
+    unfit = {
+        "its key does not belong to its certificate": {**good, "key": other["key"]},
+        "its chain is not complete": {**good, "certificate": alone},
+        "and not for blog.": other,
+        "/no/such.pem is not on this host": {"certificate": "/no/such.pem", "key": "/no/such.key"},
+    }
     before = server.served("blog").serial
-    done = server.converge(certbot_certificates=[{**blog, "own": unfit}])
+    declared = [{**blog, "name": f"blog{number}", "own": own} for number, own in enumerate(unfit.values())]
+    done = server.converge(certbot_certificates=declared)
     assert done.status != 0
-    assert "certificate blog: " in done.output
-    assert words in " ".join(done.output.split())
+    said = " ".join(done.output.split())
+    for number, words in enumerate(unfit):
+        assert words in said.partition(f"certificate blog{number}: ")[2].partition("certificate blog")[0], said
     assert "PRIVATE KEY" not in done.output
     assert server.served("blog").serial == before
 
@@ -195,9 +185,9 @@ def test_certbot_from_pypi_knows_profiles_and_addresses(server, authority, wheel
     assert server.serial("modern") != before
     assert ca.orders()[-1]["profile"] == "shortlived"
 
+    # Back to the distribution's, whose units are there again.
     absent = [{"name": item["name"], "state": "absent"} for item in declared]
-    assert server.converge(**settings, certbot_certificates=absent).status == 0
-    done = server.converge()
+    done = server.converge(certbot_certificates=[*server.all_certificates, *absent])
     assert done.status == 0, done.output
     assert server.sh("systemctl", "is-active", "certbot.timer") == "active"
     assert server.sh("systemctl", "show", "--property=FragmentPath", "--value", "certbot.timer").startswith(

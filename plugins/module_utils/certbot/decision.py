@@ -78,14 +78,21 @@ def renewal_window(lifetime: timedelta) -> timedelta:
 
 
 def _window_option(lineage: Lineage) -> str | None:
-    """The renew_before_expiry that a certbot before 4.1 needs for a short-lived certificate; None if 30 days fit."""
-    if lineage.conf is None or lineage.leaf is None or lineage.conf.version >= _OWN_WINDOW_SINCE:
+    """The renew_before_expiry that the lineage has to have from now on; None to leave it as it is.
+
+    certbot before 4.1 needs one for a certificate to which 30 days do not fit. certbot keeps the option when the
+    lineage gets a certificate of another lifetime: what was written for six days would be too late for 90.
+    """
+    if lineage.conf is None or lineage.leaf is None:
         return None
     window = renewal_window(lineage.leaf.not_after - lineage.leaf.not_before)
+    wanted = f"{window // timedelta(hours=1)} hours"
     present = lineage.conf.values.get("renew_before_expiry", "")
-    if window >= _FIXED_WINDOW - timedelta(hours=1) or (present and not present.endswith(" hours")):
-        return None
-    return f"{window // timedelta(hours=1)} hours"
+    if present:
+        # In hours it is from here; in other units the user's own.
+        return wanted if present.endswith(" hours") and present != wanted else None
+    fits = lineage.conf.version >= _OWN_WINDOW_SINCE or window >= _FIXED_WINDOW - timedelta(hours=1)
+    return None if fits else wanted
 
 
 def _webroot(lineage: RenewalConf, wanted: Wanted) -> str | None:
@@ -127,7 +134,7 @@ def edit(
     values: dict[str, str] = {}
     params: dict[str, str] = {}
     window = _window_option(lineage)
-    if window and lineage.conf.values.get("renew_before_expiry") != window:
+    if window:
         values["renew_before_expiry"] = window
     webroot = None
     if certificate.dns:

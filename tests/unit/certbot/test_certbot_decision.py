@@ -93,6 +93,10 @@ def test_edits(lineage: Lineage, accounts: tuple[str, ...], edit: decision.Edit)
         (6, "2.1.0", None, "72 hours"),
         (45, "2.1.0", "360 hours", None),
         (45, "2.1.0", "512 hours", "360 hours"),
+        # From when the certificate lived six days: it would be renewed three days before the end.
+        (90, "2.1.0", "72 hours", "720 hours"),
+        (90, "5.6.0", "72 hours", "720 hours"),
+        (90, "2.1.0", "720 hours", None),
         # The user's own.
         (45, "2.1.0", "20 days", None),
         # 4.0.0 as well, whatever its changelog says: its default of 30 days comes before its rule.
