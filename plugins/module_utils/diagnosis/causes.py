@@ -216,7 +216,7 @@ CAUSES: tuple[Cause, ...] = (
         "the certificate of {name} expired on {not_after}",
         "Every client refuses it.",
         f"{_SITE} renews it. Then find out why it wasn't: `systemctl list-timers certbot.timer`, `journalctl -u "
-        f"certbot`.",
+        f"certbot`. `portside-certbot-check` says whether a newer one is on disk: then `systemctl reload nginx`.",
     ),
     Cause(
         "certificate-future",
@@ -264,6 +264,14 @@ CAUSES: tuple[Cause, ...] = (
         "No client gets as far as the app.",
         "`nginx -t`, `tail /var/log/nginx/error.log`; from outside: `openssl s_client -connect {address}:443 "
         "-servername {name}`.",
+    ),
+    Cause(
+        "certificate-stale",
+        hops.CERTIFICATE,
+        "nginx shows another certificate for {name} (serial {serial}) than the one on disk ({on_disk})",
+        "A renewed certificate does not reach visitors: when the one that is shown expires, every client refuses it.",
+        "`nginx -t && systemctl reload nginx`; why nginx wasn't told is in `journalctl -t portside-certbot`. "
+        "`portside-certbot-check` looks at all certificates.",
     ),
     Cause(
         "certificate-soon",

@@ -11,8 +11,6 @@ from ansible_collections.portside.vps.plugins.module_utils.diagnosis.probe impor
 # Let's Encrypt's staging roots and intermediates carry one of these in their names
 # (https://letsencrypt.org/docs/staging-environment/).
 STAGING = ("(STAGING)", "Fake LE")
-# A certificate is renewed when a third of its time is left, 30 days of 90; with less than this many something is wrong.
-SOON_DAYS = 14
 REDIRECTS = (301, 302, 303, 307, 308)
 # What nginx answers in the app's stead while the app is away.
 AWAY = (502, 503, 504)
@@ -125,9 +123,11 @@ def certificate(
             "not_after": f"{facts['not_after'][:16].replace('T', ' ')} UTC",
             "names": listed(facts["names"]),
             "days": facts["days"],
+            "serial": facts["serial"],
+            "on_disk": facts["on_disk"],
         }
     cause = next((cause for holds, cause in (*_explanations(domain, facts, refused, bool(tls)), *told) if holds), "")
-    if not cause and facts and facts["days"] < SOON_DAYS:
+    if not cause and facts and facts["late"]:
         cause = "certificate-soon"
     if cause:
         yield finding(cause, name=domain, app=app["name"], **words)
@@ -147,6 +147,7 @@ def _explanations(
         (any(word in facts["issuer"] for word in STAGING), "certificate-staging"),
         # A client that knows the intermediate is content; one that was not there to ask may not be.
         (facts["chain"] == 1 and bool(refused or not tried), "certificate-chain"),
+        (not refused and facts["on_disk"] not in ("", facts["serial"]), "certificate-stale"),
     )
 
 

@@ -42,6 +42,9 @@ CONTAINER: dict[str, Any] = {
 }
 CERTIFICATE: dict[str, Any] = {
     "source": "served",
+    "serial": "0A",
+    "on_disk": "0A",
+    "late": False,
     "names": [NAME],
     "issuer": "CN=R13,O=Let's Encrypt,C=US",
     "not_after": "2026-12-01T00:00:00+00:00",

@@ -118,7 +118,8 @@ FAULTS: dict[str, tuple[str, Callable[[World], object]]] = {
     ),
     "private authority": ("certificate-untrusted", lambda w: w.untrusted(19, "self-signed in chain")),
     "handshake fails": ("certificate-handshake", lambda w: w.untrusted(0, "TLSV1_ALERT_PROTOCOL_VERSION")),
-    "not renewed": ("certificate-soon", lambda w: w.certificate.update(days=5)),
+    "not renewed": ("certificate-soon", lambda w: w.certificate.update(days=5, late=True)),
+    "nginx was not told of a renewal": ("certificate-stale", lambda w: w.certificate.update(on_disk="0B")),
     "no upstream": (
         "upstream-missing",
         lambda w: (w.app.update(upstream="", owner="", answers=None), w.posted.update(status=503)),
