@@ -57,7 +57,7 @@ def main() -> None:
     )
     config = json.loads(read_text(Host().check_conf) or '{"certificates": []}')
     now = datetime.now(UTC)
-    found = [check.examine(watched, now) for watched in check.watched_in(config)]
+    found = check.examine(check.watched_in(config), now)
     problems = [f"certificate {entry['name']}: {problem}" for entry in found for problem in entry["problems"]]
     if problems and module.params["fail"]:
         module.fail_json(msg="\n".join(problems), certificates=found)

@@ -73,29 +73,41 @@ def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_certificate_on_disk_is_the_one_served(tmp_path: Path, http_server: HTTPServer) -> None:
     folder = make(tmp_path / "live")
-    found = check.examine(watched(folder, tls(http_server, folder)), datetime.now(UTC))
+    (found,) = check.examine([watched(folder, tls(http_server, folder))], datetime.now(UTC))
     assert (found["problems"], found["days_left"]) == ([], 89)
 
 
 def test_another_certificate_is_served(tmp_path: Path, http_server: HTTPServer) -> None:
     served, folder = make(tmp_path / "served"), make(tmp_path / "live")
     place = tls(http_server, served)
-    (problem,) = check.examine(watched(folder, place), datetime.now(UTC))["problems"]
+    (problem,) = check.examine([watched(folder, place)], datetime.now(UTC))[0]["problems"]
     assert problem.startswith(f"shop.example at {place} shows another certificate: serial ")
     assert f"on disk is serial {check.on_disk(str(folder)).serial}" in problem
 
 
 def test_nothing_answers(tmp_path: Path) -> None:
-    (problem,) = check.examine(watched(make(tmp_path), "127.0.0.1:9"), datetime.now(UTC))["problems"]
+    (problem,) = check.examine([watched(make(tmp_path), "127.0.0.1:9")], datetime.now(UTC))[0]["problems"]
     assert "shop.example at 127.0.0.1:9: no certificate is shown" in problem
     assert "Connection refused" in problem
+
+
+def test_many_certificates_of_a_server_that_is_down_are_waited_for_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(check.time, "sleep", waited.append)
+    folder = str(make(tmp_path))
+    many = [check.Watched(f"n{number}", folder, ("shop.example",), ("127.0.0.1:9",)) for number in range(20)]
+    found = check.examine(many, datetime.now(UTC))
+    assert [(entry["name"], len(entry["problems"])) for entry in found] == [(one.name, 1) for one in many]
+    assert len(waited) == check.TRIES - 1
 
 
 @pytest.mark.parametrize("text", [None, "", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
 def test_no_certificate_on_disk(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "fullchain.pem").write_text(text)
-    found = check.examine(watched(tmp_path), NOW)
+    (found,) = check.examine([watched(tmp_path)], NOW)
     assert (found["serial"], len(found["problems"])) == (None, 1)
     assert found["problems"][0].startswith("there is none: ")
 
