@@ -156,7 +156,9 @@ class Server:
 
     def nginx_reinstalled(self) -> float:
         """The package is unpacked and configured again, as in an upgrade."""
-        return self.root("DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --reinstall nginx")
+        return self.root(
+            "DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --reinstall nginx nginx-common"
+        )
 
 
 DEPLOYS = ("new_image", "changed_env", "rollback")

@@ -94,7 +94,7 @@ class Fleet:
 
 
 def everything(fleet):
-    """Deploys of all kinds, a canary that is promoted and one that is aborted, a renewal, and what goes wrong."""
+    """Deploys of all kinds, canaries promoted and aborted, what else happens to a server, and what goes wrong."""
     fleet.deploy("new image", image="{{ lab_registry }}/probe:2")
     trial = {"image": "{{ lab_registry }}/probe:3", "canary": 20}
     fleet.deploy("canary", **trial)
@@ -106,6 +106,10 @@ def everything(fleet):
     fleet.play("abort", "playbooks/abort.yml", "-e", f"app={NAME}", **another)
     fleet.see_headers("after the abort")
     fleet.on_each(RENEW)
+    fleet.on_each("systemctl reset-failed docker; systemctl restart docker")
+    # As in an upgrade: both packages are unpacked and configured anew.
+    fleet.on_each("DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --reinstall nginx nginx-common")
+    assert not any(fleet.on_each("ls /usr/sbin/policy-rc.d 2>/dev/null || true").values())
     for what, (changes, _) in FAILURES.items():
         fleet.deploy(what, **changes)
     fleet.play("rollback", "playbooks/rollback.yml", "-e", f"app={NAME}", **trial)
