@@ -79,8 +79,8 @@ molecule: venv audit-venv  ## Every Molecule scenario, or those named: make mole
 	$(BIN)/python molecule/run.py $(SCENARIOS)
 
 .PHONY: bench
-bench: venv  ## Time and remote calls of a first run and of one that changes nothing, with 1 and with 20 apps
-	$(BIN)/python -m bench
+bench: venv  ## How far the goals for speed are reached (an hour); parts: make bench PARTS="scale wire"
+	$(BIN)/python -m bench $(PARTS)
 
 .PHONY: soak
 soak: venv  ## 50 deploys on each Debian under 50,000 requests and more, with every failed one counted (an hour)

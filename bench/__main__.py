@@ -1,122 +1,45 @@
-"""What a run costs: time and remote calls of the first run and of one that changes nothing, with 1 and with 20 apps.
+"""What a run costs, and what goes through the proxy: the parts, and how far the goals are reached.
 
-Then what an update costs, beside other ways: see bench/downtime.py; `python -m bench updates` does that alone.
-Absolute times belong to this machine and this minute; compare ratios. Writes .build/bench.json.
+    make bench                            # all parts: more than an hour on two cores
+    make bench PARTS="scale wire"         # some of them
+    .venv/bin/python -m bench --publish   # docs/performance.md from what was measured last
+
+Each part keeps its result in .build/bench.json beside those of the others. Absolute times belong to one machine and its
+minute: what is compared was measured in turns, and the table shows ratios.
 """
 
-import json
-import os
-import platform
-import statistics
-import sys
-from importlib.metadata import version
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from __future__ import annotations
 
-import yaml
+import argparse
 
-from bench import downtime
-from lab import app, lifecycle
-from lab.identity import Lab
-from lab.playbook import ROOT, Run, run
-from lab.releases import parse_hosts
-from lab.services import REGISTRY, AcmeOptions
+from bench import downtime, first, hosts, report, results, scale, wire
+from bench.goals import rows
 
-HOST = "debian13"
-SIZES = (1, 20)
-REPETITIONS = 3
-RESULT = ROOT / ".build" / "bench.json"
-
-
-def declared(count: int) -> list[dict[str, Any]]:
-    """So many apps, alike but for name and domain."""
-    return [
-        {
-            "name": f"app{number}",
-            "image": f"{REGISTRY}/webhook-app:1.0",
-            "port": 8000,
-            "domains": [f"app{number}.{HOST}.test"],
-            "health": {"path": "/health"},
-            "secrets": {"STRIPE_WEBHOOK_SECRET": "whsec_for_the_lab_only"},
-            "webhooks": [{"path": "/webhooks/stripe"}],
-        }
-        for number in range(1, count + 1)
-    ]
-
-
-def settings(count: int) -> dict[str, Any]:
-    """The inventory's variables for so many apps."""
-    return {
-        "portside_apps": declared(count),
-        "portside_acme_directory": "{{ lab_acme_directory }}",
-        "portside_acme_ca_file": "{{ lab_acme_ca_file }}",
-        "docker_daemon_options": {"insecure-registries": [REGISTRY]},
-    }
-
-
-def site(inventory: Path, variables: Path) -> Run:
-    """One run of the site playbook; ends the benchmark when it fails."""
-    done = run("site.yml", [inventory], "-e", f"@{variables}")
-    if done.status != 0:
-        sys.exit(f"site.yml failed:\n{done.output}")
-    return done
-
-
-def measured(count: int) -> dict[str, Any]:
-    """A first run on a bare server and runs that change nothing, with so many apps."""
-    lab = Lab(f"bench{count}")
-    lifecycle.up(lab, parse_hosts(HOST), AcmeOptions())
-    try:
-        app.publish(lab)
-        inventory = lab.state / lifecycle.INVENTORY
-        variables = lab.state / "bench.yml"
-        variables.write_text(yaml.safe_dump(settings(count)), encoding="utf-8")
-        first = site(inventory, variables)
-        again = [site(inventory, variables) for _ in range(REPETITIONS)]
-    finally:
-        lifecycle.down(lab)
-    seconds = [done.seconds for done in again]
-    return {
-        "apps": count,
-        "first_run": {"seconds": round(first.seconds, 1), "remote_calls": first.calls_on(HOST)},
-        "no_change": {
-            "seconds": round(statistics.median(seconds), 1),
-            "spread": [round(min(seconds), 1), round(max(seconds), 1)],
-            "remote_calls": again[-1].calls_on(HOST),
-            "changed": again[-1].changed[HOST],
-        },
-    }
+PARTS = {
+    "scale": scale.measure,
+    "first": first.measure,
+    "hosts": hosts.measure,
+    "wire": wire.measure,
+    "updates": downtime.measure,
+}
 
 
 def main() -> None:
-    """Measure, print, and write the result."""
-    rows = [] if sys.argv[1:] == ["updates"] else [measured(count) for count in SIZES]
-    with TemporaryDirectory() as folder:
-        updates = downtime.measured(HOST, Path(folder))
-    result = {
-        "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "kernel": platform.release()},
-        "ansible_core": version("ansible-core"),
-        "host": HOST,
-        "repetitions": REPETITIONS,
-        "results": rows,
-        "updates": updates,
-    }
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print("\n".join(downtime.lines(updates)))
-    if not rows:
+    """Measure the parts that are named, or all of them, and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"one of {', '.join(PARTS)}; all without any")
+    parser.add_argument("--publish", action="store_true", help="measure nothing; write docs/performance.md")
+    arguments = parser.parse_args()
+    if unknown := sorted({*arguments.parts} - {*PARTS}):
+        parser.error(f"there is no part {', '.join(unknown)}")
+    if arguments.publish:
+        report.publish(results.load())
         return
-    print("apps  first run        changes nothing (median of", REPETITIONS, "runs)")
-    for row in rows:
-        first, again = row["first_run"], row["no_change"]
-        print(
-            f"{row['apps']:>4}  {first['seconds']:>6} s, {first['remote_calls']:>2} calls"
-            f"  {again['seconds']:>6} s, {again['remote_calls']:>2} calls, changed={again['changed']}"
-        )
-    ratio = rows[-1]["no_change"]["seconds"] / rows[0]["no_change"]["seconds"]
-    print(f"changes nothing, {SIZES[-1]} apps against {SIZES[0]}: {ratio:.2f} times the time")
-    print(f"written to {RESULT.relative_to(ROOT)}")
+    for part in arguments.parts or PARTS:
+        results.save(part, PARTS[part]())
+    for what, goal, measured, verdict in rows(results.load()):
+        print(f"{what:<62} {goal:<14} {measured:>8}  {verdict}")
+    print(f"written to {results.PATH}")
 
 
 if __name__ == "__main__":

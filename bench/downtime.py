@@ -8,16 +8,18 @@ as often, one after the other. The app takes START seconds to start.
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
+from bench.results import sample
+from bench.runs import RELEASE
 from lab import lifecycle
 from lab.identity import Lab
 from lab.releases import parse_hosts
@@ -105,12 +107,17 @@ def counted(server: Server, folder: Path, update: Callable[[Server, Path, int], 
     return {"seconds": seconds, "requests": found["requests"], "failed": found["failed"], "bad": found["bad"]}
 
 
-def measured(release: str, folder: Path) -> dict[str, Any]:
+def measure() -> dict[str, Any]:
     """All of it, on a server of its own."""
+    with TemporaryDirectory() as folder:
+        return _measured(Path(folder))
+
+
+def _measured(folder: Path) -> dict[str, Any]:
     lab = Lab("bench-updates")
-    lifecycle.up(lab, parse_hosts(release), AcmeOptions())
+    lifecycle.up(lab, parse_hosts(RELEASE), AcmeOptions())
     try:
-        server = Updated(lab, release, drain=3)
+        server = Updated(lab, RELEASE, drain=3)
         prepare(server)
         for _ in range(2):  # all images are there
             server.new_image()
@@ -126,22 +133,8 @@ def measured(release: str, folder: Path) -> dict[str, Any]:
     finally:
         lifecycle.down(lab)
     return {
-        "start_up": START,
+        "start_up_seconds": START,
         "updates": UPDATES,
-        "overhead": round(statistics.median(overhead), 1),
-        "overhead_spread": [round(min(overhead), 1), round(max(overhead), 1)],
+        "overhead_seconds": sample(overhead),
         "rows": rows,
     }
-
-
-def lines(found: dict[str, Any]) -> list[str]:
-    """The result for a person to read."""
-    least, most = found["overhead_spread"]
-    told = [
-        f"a deploy takes {found['overhead']} s ({least} to {most}) beyond the {found['start_up']} s that the app needs "
-        "to start: the whole of deploy.yml, without load",
-        f"requests that failed in {found['updates']} updates under load:",
-    ]
-    for name, row in found["rows"].items():
-        told.append(f"  {name:<36} {row['failed']:>5} of {row['requests']}")
-    return told

@@ -1,0 +1,88 @@
+"""docs/performance.md from what was measured: the table of goals, the loads, and a plot."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from bench.goals import Results, rows
+from lab.playbook import ROOT
+
+DOCUMENT = ROOT / "docs" / "performance.md"
+PLOT = ROOT / "docs" / "performance.svg"
+FIGURES = ROOT / "docs" / "performance.json"
+ROW, LEFT, WIDTH = 26, 250, 420
+BARS = (
+    ("stock modules, one task a thing", "plain"),
+    ("21 pings", "pings"),
+    ("Portside, 50 apps", "many"),
+    ("Portside, 1 app", "one"),
+    ("Portside, 1 app, Mitogen", "mitogen"),
+)
+
+
+def publish(results: Results) -> None:
+    """Write the figures, the plot and the tables of the document."""
+    FIGURES.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    text = _between(
+        "goals", DOCUMENT.read_text(encoding="utf-8"), table(("what", "goal", "measured", ""), rows(results))
+    )
+    if "wire" in results:
+        text = _between("wire", text, loads(results["wire"]))
+    if "scale" in results:
+        PLOT.write_text(plot(results["scale"]["no_change"]), encoding="utf-8")
+    DOCUMENT.write_text(text, encoding="utf-8")
+
+
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *lines))
+
+
+def loads(wire: Results) -> str:
+    """Requests per second and 99th percentile of each proxy under each load."""
+    proxies = list(next(iter(wire["loads"].values())))
+    lines = [[load, *(_rate(found[proxy]) for proxy in proxies)] for load, found in wire["loads"].items()]
+    return table(["load", *proxies], lines)
+
+
+def _rate(found: Mapping[str, Any]) -> str:
+    errors = f", {found['errors']} failed" if found["errors"] else ""
+    return f"{found['requests_per_second']['median']:.0f} ({found['p99_milliseconds']['median']:.1f} ms{errors})"
+
+
+def plot(found: Results) -> str:
+    """Bars for the time of a run that changes nothing, with the spread as a line."""
+    longest = max(found[kind]["seconds"]["spread"][1] for _, kind in BARS)
+    parts = []
+    for number, (label, kind) in enumerate(BARS):
+        top = 10 + number * ROW
+        seconds = found[kind]["seconds"]
+        length, low, high = (LEFT + WIDTH * value / longest for value in (seconds["median"], *seconds["spread"]))
+        parts += [
+            f'<text x="{LEFT - 8}" y="{top + 14}" text-anchor="end">{label}</text>',
+            f'<rect x="{LEFT}" y="{top}" width="{length - LEFT:.1f}" height="18"/>',
+            f'<path d="M{low:.1f} {top + 9}H{high:.1f}"/>',
+            f'<text x="{high + 6:.1f}" y="{top + 14}">{seconds["median"]:.1f} s</text>',
+        ]
+    style = (
+        "text{font:13px sans-serif;fill:#333}rect{fill:#4a7ebb}path{stroke:#222;stroke-width:2}"
+        "@media (prefers-color-scheme: dark){text{fill:#ddd}path{stroke:#eee}}"
+    )
+    height = 20 + ROW * len(BARS)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 70} {height}" role="img">'
+        f"<title>Time of a run that changes nothing</title><style>{style}</style>{''.join(parts)}</svg>\n"
+    )
+
+
+def _between(name: str, text: str, made: str) -> str:
+    """The text with what stands between the marks of that name replaced."""
+    return re.sub(
+        rf"(<!-- bench: {name} -->\n).*?(<!-- end -->)",
+        lambda found: f"{found[1]}\n{made}\n\n{found[2]}",
+        text,
+        flags=re.DOTALL,
+    )

@@ -1,0 +1,74 @@
+"""Requests per second through our nginx, beside other proxies on the same machine."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from bench.results import sample
+from bench.runs import Bed
+from lab import ssh
+
+PLAYBOOK = "bench/wire/site.yml"
+HOST = "wire"
+PORTS = {"portside": 443, "stock": 8441, "tuned": 8442, "caddy": 8443, "haproxy": 8444}
+# Name: path and further arguments of wrk(1).
+LOADS = {
+    "kept, 200 B": ("small", "--connections 64"),
+    "kept, 100 kB": ("large", "--connections 64"),
+    "new, 200 B": ("small", "--connections 64 --header 'Connection: close'"),
+    "new, 100 kB": ("large", "--connections 64 --header 'Connection: close'"),
+    "kept, 200 B, 512 connections": ("small", "--connections 512"),
+}
+ROUNDS = 3
+SECONDS = 5
+_UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
+
+
+@dataclass(frozen=True)
+class Load:
+    """What wrk said: requests per second, 99th percentile in milliseconds, and what went wrong."""
+
+    rate: float
+    p99: float
+    errors: int
+
+
+def parse(text: str) -> Load:
+    """Read the report of `wrk --latency`."""
+    rate = re.search(r"^Requests/sec:\s+([\d.]+)", text, re.MULTILINE)
+    p99 = re.search(r"^\s+99%\s+([\d.]+)(us|ms|s)", text, re.MULTILINE)
+    if rate is None or p99 is None or not float(rate[1]):
+        raise ValueError(f"not a report of wrk:\n{text}")
+    sockets = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    errors = sum(int(count) for found in (sockets, refused) if found for count in found.groups())
+    return Load(float(rate[1]), float(p99[1]) * _UNITS[p99[2]], errors)
+
+
+def measure() -> dict[str, Any]:
+    """Interleaved rounds: in each, every load goes through every proxy once."""
+    with Bed("wire", [HOST]) as bed:
+        bed.play(PLAYBOOK, HOST)
+        rounds = [{load: {proxy: _load(bed, proxy, load) for proxy in PORTS} for load in LOADS} for _ in range(ROUNDS)]
+    return {
+        "loads": {
+            load: {
+                proxy: {
+                    "requests_per_second": sample([one[load][proxy].rate for one in rounds], 0),
+                    "p99_milliseconds": sample([one[load][proxy].p99 for one in rounds]),
+                    "errors": sum(one[load][proxy].errors for one in rounds),
+                }
+                for proxy in PORTS
+            }
+            for load in LOADS
+        }
+    }
+
+
+def _load(bed: Bed, proxy: str, load: str) -> Load:
+    path, arguments = LOADS[load]
+    url = f"https://wire.test:{PORTS[proxy]}/{path}"
+    done = ssh.run(bed.lab, HOST, f"wrk --threads 2 --duration {SECONDS}s --latency {arguments} {url}")
+    return parse(done.stdout + done.stderr)
