@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 from certbot_server import PLAYBOOK
 
+from lab.machine import ensure_programs
 from lab.playbook import run
 
 PASSWORD = "correct horse battery"
+
+
+def rebuilt(server) -> None:
+    """As a new server is: no certificates, and every site of nginx's shows its placeholder."""
+    server.sh("rm", "-rf", "/etc/letsencrypt", "/var/lib/portside/certbot")
+    server.sh("sh", "-c", "find /etc/nginx/tls -type l -exec ln -sfn placeholder {} ';'")
+    server.sh("systemctl", "reload", "nginx.service")
+
+
+def by_age(folder: Path) -> dict[str, object]:
+    """The variables that encrypt with a new key of age."""
+    ensure_programs({"age": "age"})
+    secret = folder / "age.key"
+    subprocess.run(["age-keygen", "--output", secret], check=True, capture_output=True)
+    public = subprocess.run(["age-keygen", "-y", secret], check=True, capture_output=True, text=True).stdout.strip()
+    return {"portside_backup_age": [public], "portside_backup_age_identity": str(secret)}
 
 
 def test_six_rebuilds_cost_one_order(server, authority, tmp_path):
@@ -30,15 +50,21 @@ def test_six_rebuilds_cost_one_order(server, authority, tmp_path):
     done = play("restore", **kept)
     assert (done.status, done.changed[server.name]) == (0, 0), done.output
     serial = server.serial("shop")
-    for _ in range(6):
-        # As a new server is: no certificates, and every site of nginx's shows its placeholder.
-        server.sh("rm", "-rf", "/etc/letsencrypt", "/var/lib/portside/certbot")
-        server.sh("sh", "-c", "find /etc/nginx/tls -type l -exec ln -sfn placeholder {} ';'")
-        server.sh("systemctl", "reload", "nginx.service")
+    for _ in range(5):
+        rebuilt(server)
         done = play("restore", PLAYBOOK, **kept, **settings)
         assert done.status == 0, done.output
         assert "PRIVATE KEY" not in done.output
         server.wait_for_serial("shop", serial)
+    age = {"portside_backup_dir": str(tmp_path / "age"), **by_age(tmp_path)}
+    assert play("backup", **age).changed[server.name] > 0
+    assert play("backup", **age).changed[server.name] == 0
+    encrypted = tmp_path / "age" / f"{server.name}.certificates.age"
+    assert encrypted.read_text().startswith("-----BEGIN AGE ENCRYPTED FILE-----")
+    rebuilt(server)
+    done = play("restore", PLAYBOOK, **age, **settings)
+    assert done.status == 0, done.output
+    server.wait_for_serial("shop", serial)
     assert ca.issued() == 1
     done = play("restore", **{**kept, "portside_backup_password": "wrong horse battery"})
     assert done.status != 0

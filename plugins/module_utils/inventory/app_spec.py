@@ -184,6 +184,18 @@ SETTINGS: Spec = {
         "no_log": True,
         "description": "Encrypts what `backup.yml` writes on the controller. At least 12 characters, best vaulted.",
     },
+    "portside_backup_age": {
+        "type": "list",
+        "elements": "str",
+        "default": [],
+        "description": "Public keys of age (`age1...`) that `backup.yml` encrypts for, in place of the password. The "
+        "program `age` has to be on the controller.",
+    },
+    "portside_backup_age_identity": {
+        "type": "str",
+        "default": "",
+        "description": "File on the controller with the secret key of age, for `restore.yml`.",
+    },
     "portside_backup_dir": {
         "type": "str",
         "default": "",
