@@ -34,11 +34,12 @@ $(BUILD)/audit/.locked: requirements-audit.lock
 	@touch $@
 
 .PHONY: lock
-lock:  ## Renew requirements.lock and requirements-audit.lock
+lock:  ## Renew requirements.lock, requirements-audit.lock and the role certbot's
 	$(PYTHON) -m venv $(BUILD)/pip-tools
 	$(BUILD)/pip-tools/bin/pip install --quiet pip-tools
 	$(BUILD)/pip-tools/bin/pip-compile $(COMPILE) --extra dev --output-file requirements.lock pyproject.toml
 	$(BUILD)/pip-tools/bin/pip-compile $(COMPILE) --output-file requirements-audit.lock requirements-audit.in
+	$(BUILD)/pip-tools/bin/pip-compile $(COMPILE) --output-file roles/certbot/files/certbot.txt roles/certbot/files/certbot.in
 
 .PHONY: demo
 demo: venv  ## All of it on a disposable local VPS with a test certificate authority
@@ -85,6 +86,10 @@ bench: venv  ## How far the goals for speed are reached (an hour); parts: make b
 .PHONY: soak
 soak: venv  ## 50 deploys on each Debian under 50,000 requests and more, with every failed one counted (an hour)
 	$(BIN)/python -m soak
+
+.PHONY: orders
+orders: venv  ## 25 orders from an ACME server that rejects 20 % of all nonces, and 50 %, on each Debian
+	$(BIN)/python -m soak.orders
 
 .PHONY: clean
 clean: lab-down  ## Remove the lab, the environment and every cache
