@@ -13,9 +13,9 @@ from authority import Authority  # beside this file
 from certbot_server import server  # noqa: F401  # pytest finds fixtures here
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def authority(client, tmp_path_factory):
-    """Start an ACME server of one's own: `authority(15100, days=6, PEBBLE_WFE_NONCEREJECT=50)`."""
+    """Start an ACME server of one's own, for one test: `authority(15100, days=6, PEBBLE_WFE_NONCEREJECT=50)`."""
     started = []
 
     def start(port: int, **options) -> Authority:
