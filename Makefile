@@ -83,6 +83,10 @@ molecule: venv audit-venv  ## Every Molecule scenario, or those named: make mole
 bench: venv  ## How far the goals for speed are reached (an hour); parts: make bench PARTS="scale wire"
 	$(BIN)/python -m bench $(PARTS)
 
+.PHONY: clients
+clients: venv  ## Which HTTP clients read which proxy variables, measured anew (then: make docs)
+	$(BIN)/python -m clients
+
 .PHONY: soak
 soak: venv  ## 50 deploys on each Debian under 50,000 requests and more, with every failed one counted (an hour)
 	$(BIN)/python -m soak

@@ -1,5 +1,6 @@
 """Writes the tables of options into the roles' READMEs and docs/variables.md, from the argument specs, and the part of
-app_release's documentation that says what an app may be; and docs/troubleshooting.md, from the table of causes.
+app_release's documentation that says what an app may be; and docs/troubleshooting.md, from the table of causes, and the
+tables of clients in docs/egress.md, from what `make clients` measured.
 
 Run by `make docs`. With --check nothing is written; the exit status says whether a file is out of date.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,25 @@ def _outside_code(text: str) -> str:
     return "`".join(part if number % 2 else part.replace("<", "&lt;") for number, part in enumerate(parts))
 
 
+def _ways(head: str, rows: Sequence[tuple[str, str, Mapping[str, str]]]) -> Iterator[str]:
+    """A table of the ways that clients took, one of them a column; `rows` are label, URL, and way by client."""
+    clients = list(rows[0][2])
+    yield f"| {head} | asked for | {' | '.join(clients)} |"
+    yield f"|---|---|{'---|' * len(clients)}"
+    for label, url, ways in rows:
+        cells = ("**proxy**" if ways[name] == "proxy" else "direct" for name in clients)
+        yield f"| {f'`{label}`' if label else 'nothing'} | `{url}` | {' | '.join(cells)} |"
+
+
+def clients() -> Iterator[str]:
+    """What `make clients` measured, as two tables."""
+    measured = json.loads((ROOT / "clients" / "measured.json").read_text(encoding="utf-8"))
+    yield f"Run were {', '.join(f'{name} {version}' for name, version in measured['versions'].items())}.\n"
+    yield from _ways("`NO_PROXY`", [(row["entry"], row["url"], row["ways"]) for row in measured["no_proxy"]])
+    yield "\nWith one variable alone:\n"
+    yield from _ways("Variable", [(row["variable"], row["url"], row["ways"]) for row in measured["variables"]])
+
+
 def documents() -> Iterator[tuple[Path, str]]:
     """Every file with a table, and the text it should have."""
     for role in roles.names():
@@ -148,6 +168,8 @@ def documents() -> Iterator[tuple[Path, str]]:
     path = ROOT / "docs" / "variables.md"
     text = replaced(path.read_text(encoding="utf-8"), "settings", table(app_spec.SETTINGS), path)
     yield path, replaced(text, "apps", table(app_spec.APP), path)
+    path = ROOT / "docs" / "egress.md"
+    yield path, replaced(path.read_text(encoding="utf-8"), "clients", "\n".join(clients()), path)
     path = ROOT / "docs" / "troubleshooting.md"
     yield path, replaced(path.read_text(encoding="utf-8"), "causes", "\n".join(troubleshooting()) + "\n", path)
 

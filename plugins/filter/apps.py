@@ -59,15 +59,18 @@ def app_certificates(raw: Any) -> list[wiring.Item]:
     return wiring.certificates(completed(raw))
 
 
-def app_containers(raw: Any, egress: Mapping[str, Any], upstream_dir: str) -> list[wiring.Item]:
+def app_containers(
+    raw: Any, egress: Mapping[str, Any], upstream_dir: str, server: Iterable[str] = ()
+) -> list[wiring.Item]:
     """The value of `docker_app_list`.
 
     Args:
         raw: the value of `portside_apps`.
         egress: the value of `portside_egress`.
         upstream_dir: where the files stand that name each app's live release.
+        server: the server's own names and addresses, as the inventory has them.
     """
-    return wiring.releases(completed(raw), egress, upstream_dir)
+    return wiring.releases(completed(raw), egress, upstream_dir, server)
 
 
 def app_summary(raw: Any) -> list[dict[str, str]]:
@@ -87,14 +90,20 @@ def app_firewall_rules(extra: Iterable[wiring.Item], http3: bool = False) -> lis
     return wiring.firewall_rules(extra, http3)
 
 
-def egress_environment(egress_settings: Mapping[str, Any], consumer: str) -> dict[str, str]:
+def egress_environment(egress_settings: Mapping[str, Any], consumer: str, server: Iterable[str] = ()) -> dict[str, str]:
     """The variables that a consumer of the server's own, `docker` or `certbot`, goes out with.
 
     Args:
         egress_settings: the value of `portside_egress`.
         consumer: its key there.
+        server: the server's own names and addresses, as the inventory has them.
     """
-    return egress.consumer_environment(egress_settings, consumer)
+    return egress.consumer_environment(egress_settings, consumer, server)
+
+
+def egress_download_environment(egress_settings: Mapping[str, Any], server: Iterable[str] = ()) -> dict[str, str]:
+    """The variables that Ansible's own downloads run with, from the value of `portside_egress`; `server` as above."""
+    return egress.download_environment(egress_settings, server)
 
 
 def egress_apt_conf(egress_settings: Mapping[str, Any]) -> str:
@@ -114,6 +123,7 @@ class FilterModule:
             "app_sites": app_sites,
             "app_summary": app_summary,
             "egress_apt_conf": egress_apt_conf,
+            "egress_download_environment": egress_download_environment,
             "egress_environment": egress_environment,
             "inventory_problems": inventory_problems,
         }

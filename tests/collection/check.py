@@ -17,7 +17,7 @@ BUILD = ROOT / ".build" / "collection"
 BIN = ROOT / ".venv" / "bin"
 PROJECT = Path(__file__).resolve().parent / "project"
 # Folders of the checkout that a user of the collection has no use for.
-UNWANTED = {"lab", "tests", "molecule", "bench", "collections", "inventory", ".venv", ".build", ".lab"}
+UNWANTED = {"lab", "tests", "molecule", "bench", "clients", "collections", "inventory", ".venv", ".build", ".lab"}
 
 
 def run(*argv: str | Path, cwd: Path) -> None:

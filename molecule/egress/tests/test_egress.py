@@ -61,8 +61,10 @@ def test_the_diagnosis_on_debian_12_names_the_proxy_and_the_way_around_it(play):
     assert "refuses api.stripe.com: 403" in words
     assert "`portside_egress.no_proxy: [api.stripe.com]`, or `egress: direct`" in words
     assert "reports: nothing is broken" in words
-    assert "worker: nothing is broken" in words
+    assert "worker: broken at way out" in words
+    assert "(https_proxy) wants a login (407" in words
     assert PASSWORD not in done.output
+    assert "nobody-knows-this" not in done.output
 
 
 def test_pulls_go_through_the_proxy(vps, proxied, lab_vars):

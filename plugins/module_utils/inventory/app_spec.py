@@ -168,9 +168,14 @@ SETTINGS: Spec = {
                 "default": "direct",
                 "description": "How certbot reaches the ACME server, in runs and for the timer's renewals.",
             },
+            "downloads": {
+                **CONSUMER,
+                "default": "direct",
+                "description": "How Ansible itself downloads on the server: the key of Docker's own repository.",
+            },
         },
-        "description": "The outbound proxy, and who goes through it: apt, Docker and certbot here, apps by their "
-        "`egress`.",
+        "description": "The outbound proxy, and who goes through it: apt, Docker, certbot and Ansible's own downloads "
+        "here, apps by their `egress`.",
     },
     "portside_firewall_rules": {
         "type": "list",

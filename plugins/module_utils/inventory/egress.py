@@ -18,7 +18,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # The largest range that is written out, in addresses: longer lists make an environment that nobody can read.
 LARGEST_RANGE = 16
 PROXIES = ("http_proxy", "https_proxy")
-CONSUMERS = ("apt", "docker", "certbot")
+CONSUMERS = ("apt", "docker", "certbot", "downloads")
 APT_MARKER = "// Managed by Ansible (portside.vps, `portside_egress`). The next run undoes what is changed here."
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.IGNORECASE)
 # No SOCKS: half of the clients can't speak it.
@@ -133,10 +133,23 @@ def consumer_problems(shared: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def consumer_environment(shared: Mapping[str, Any] | None, name: str) -> dict[str, str]:
-    """The variables that Docker or certbot runs with; none for the direct way."""
+def consumer_environment(shared: Mapping[str, Any] | None, name: str, server: Iterable[str] = ()) -> dict[str, str]:
+    """The variables that Docker or certbot runs with; none for the direct way.
+
+    Args:
+        shared: the collection's proxies.
+        name: the consumer.
+        server: the server's own names and addresses. Its apps' are left out: an app more must not restart Docker.
+    """
     proxies = chosen((shared or {}).get(name), shared)
-    return environment(proxies, []) if proxies is not None else {}
+    return environment(proxies, server_names(server)) if proxies is not None else {}
+
+
+def download_environment(shared: Mapping[str, Any] | None, server: Iterable[str] = ()) -> dict[str, str]:
+    """The variables that Ansible's own downloads on the server run with: those of its session are switched off."""
+    names = [*PROXIES, "all_proxy", "no_proxy"]
+    cleared = {name: "" for variable in names for name in (variable, variable.upper())}
+    return cleared | consumer_environment(shared, "downloads", server)
 
 
 def apt_conf(shared: Mapping[str, Any] | None) -> str:
@@ -150,6 +163,24 @@ def apt_conf(shared: Mapping[str, Any] | None) -> str:
     lines = [f'Acquire::{scheme}::Proxy "{url}";' for scheme, url in urls.items()]
     lines += [f'Acquire::{scheme}::Proxy::{name} "DIRECT";' for scheme in urls for name in names if ":" not in name]
     return "\n".join([APT_MARKER, *lines]) + "\n"
+
+
+def server_names(names: Iterable[str]) -> list[str]:
+    """Those among the inventory's names of a server that a client could ask for: addresses, and names with a dot."""
+    found = [(name, portable(name)) for name in names]
+    kept = [names for name, (names, problem) in found if not problem and (_address(name) or "." in name)]
+    return list(dict.fromkeys(name for names in kept for name in names))
+
+
+def registry(image: str | None, shared: Mapping[str, Any] | None) -> list[str]:
+    """The host of the image's registry, where Docker reaches it directly: so does the app.
+
+    A first part with a dot or a port is a registry (distribution's reference/normalize.go, splitDockerDomain).
+    """
+    host, slash, _ = (image or "").partition("/")
+    if not slash or not ({".", ":"} & set(host)) or chosen((shared or {}).get("docker"), shared) is not None:
+        return []
+    return server_names([host.rpartition(":")[0] or host])
 
 
 def neighbours(app: Mapping[str, Any], apps: Iterable[Mapping[str, Any]]) -> list[str]:

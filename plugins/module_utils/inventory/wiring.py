@@ -99,9 +99,30 @@ def _public_names(apps: Iterable[App]) -> dict[str, str]:
     return {**through, **{app["name"]: app["domains"][0] for app in apps if app["domains"]}}
 
 
-def releases(apps: Iterable[App], shared_egress: Mapping[str, Any], upstream_dir: str) -> list[Item]:
-    """One container for each app, with the environment it starts with spelled out."""
-    apps = list(apps)
+def _never_proxied(app: App, apps: Iterable[App], shared_egress: Mapping[str, Any], server: Iterable[str]) -> list[str]:
+    """What an app reaches without the proxy: this server by all its names, other apps by theirs, a direct registry."""
+    here = [name for other in apps if other["state"] == "present" for name in other["domains"]]
+    return [
+        *app["domains"],
+        *egress.neighbours(app, apps),
+        *sorted(here),
+        *egress.server_names(server),
+        *egress.registry(app["image"], shared_egress),
+    ]
+
+
+def releases(
+    apps: Iterable[App], shared_egress: Mapping[str, Any], upstream_dir: str, server: Iterable[str] = ()
+) -> list[Item]:
+    """One container for each app, with the environment it starts with spelled out.
+
+    Args:
+        apps: all of the server.
+        shared_egress: the value of `portside_egress`.
+        upstream_dir: where the files stand that name each app's live release.
+        server: the server's own names and addresses, as the inventory has them.
+    """
+    apps, server = list(apps), list(server)
     names = _public_names(apps)
     found = []
     for app in apps:
@@ -115,7 +136,7 @@ def releases(apps: Iterable[App], shared_egress: Mapping[str, Any], upstream_dir
                 item["extra"] = json.dumps(site, sort_keys=True)
         way_out = egress.of_app(app, shared_egress)
         if way_out is not None:
-            proxy = egress.environment(way_out, [*app["domains"], *egress.neighbours(app, apps)])
+            proxy = egress.environment(way_out, _never_proxied(app, apps, shared_egress, server))
             # A proxy URL may carry a password.
             kind = "secrets" if any("@" in value for value in proxy.values()) else "env"
             item[kind] = {**proxy, **item[kind]}

@@ -168,3 +168,36 @@ def test_apts_file(shared, lines):
     text = egress.apt_conf(shared)
     assert (text == "") is (not lines)
     assert set(lines) <= set(text.splitlines())
+
+
+def test_a_server_is_known_by_addresses_and_full_names_alone():
+    assert egress.server_names(["web1", "198.51.100.7", "web1.example.com", "2001:db8::7", "web1.example.com"]) == [
+        "198.51.100.7",
+        "web1.example.com",
+        "2001:db8::7",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("image", "shared", "hosts"),
+    [
+        ("registry.example.com:5000/shop:1", {}, ["registry.example.com"]),
+        ("ghcr.io/acme/shop:1", {"docker": "direct"}, ["ghcr.io"]),
+        ("ghcr.io/acme/shop:1", {**PROXY, "docker": "proxy"}, []),
+        ("acme/shop:1", {}, []),
+        ("shop:1", {}, []),
+        (None, {}, []),
+    ],
+)
+def test_a_registry_that_docker_reaches_directly_is_not_asked_of_the_proxy(image, shared, hosts):
+    assert egress.registry(image, shared) == hosts
+
+
+def test_ansibles_own_downloads_inherit_nothing_and_go_their_declared_way():
+    direct = egress.download_environment(PROXY)
+    assert set(direct.values()) == {""}
+    assert {"http_proxy", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"} <= set(direct)
+    proxied = egress.download_environment({**PROXY, "downloads": "proxy"}, ["198.51.100.7"])
+    assert proxied["HTTPS_PROXY"] == proxied["https_proxy"] == PROXY["https_proxy"]
+    assert proxied["http_proxy"] == ""
+    assert proxied["NO_PROXY"] == "localhost,127.0.0.1,::1,198.51.100.7"

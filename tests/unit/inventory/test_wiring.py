@@ -174,8 +174,24 @@ def test_proxied_egress_sets_both_cases_and_exempts_loopback_and_own_names():
     (container,) = containers({**SHOP, "egress": "proxy"}, egress=EGRESS)
     assert container["env"]["https_proxy"] == container["env"]["HTTPS_PROXY"] == EGRESS["https_proxy"]
     exempt = container["env"]["no_proxy"].split(",")
-    own = ["api.example.com", "www.example.com", "shop-api"]
+    own = ["api.example.com", "www.example.com", "shop-api", "ghcr.io"]
     assert exempt == ["localhost", "127.0.0.1", "::1", *own, "api.stripe.com"]
+
+
+def test_the_server_and_its_other_apps_are_reached_without_the_proxy():
+    other = {**SHOP, "name": "web", "domains": ["example.com"]}
+    gone = {**SHOP, "name": "old", "domains": ["old.example.com"], "state": "absent"}
+    (shop, *_) = filters.app_containers(
+        [{**SHOP, "egress": "proxy"}, other, gone], EGRESS, "/up", ["198.51.100.7", "web1"]
+    )
+    exempt = shop["env"]["NO_PROXY"].split(",")
+    assert {"example.com", "198.51.100.7"} <= set(exempt)
+    assert not {"old.example.com", "web1"} & set(exempt)
+
+
+def test_docker_keeps_its_variables_when_an_app_comes():
+    found = filters.egress_environment({**EGRESS, "docker": "proxy"}, "docker", ["198.51.100.7", "web1"])
+    assert found["NO_PROXY"] == "localhost,127.0.0.1,::1,198.51.100.7,api.stripe.com"
 
 
 def test_a_proxy_with_a_password_is_a_secret():
