@@ -133,7 +133,7 @@ def containers(result: Result) -> Iterator[Drift]:
     for app in result.get("apps") or ():
         if app.get("failed"):
             yield _drift(PROBLEM, app["name"], str(app.get("message", "")))
-        elif app.get("notice"):
+        elif app.get("action") == "held":
             yield _drift("container", app["name"], f"is held on release {app.get('release')}: {app['notice']}")
         elif app.get("changed"):
             reason = app.get("reason") or app["action"]

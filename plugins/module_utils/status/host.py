@@ -15,7 +15,7 @@ from ansible_collections.portside.vps.plugins.module_utils.diagnosis import cont
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text
 from ansible_collections.portside.vps.plugins.module_utils.releases import gate
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import Health
-from ansible_collections.portside.vps.plugins.module_utils.releases.state import Release
+from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
 from ansible_collections.portside.vps.plugins.module_utils.ufw import listeners
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import EntryError
@@ -71,7 +71,9 @@ def system() -> dict[str, Any]:
 
 
 def _answer(app: Mapping[str, Any], container: Mapping[str, Any], port: int | None) -> tuple[bool, str]:
-    """Whether the app is healthy, and what it said; asked as the gate of its releases asks."""
+    """Whether a container is healthy, and what it said; asked as the gate of a release asks."""
+    if container["status"] != "running":
+        return False, f"{container['status']} (exit status {container['exit_code']})"
     asked = app["health"]
     if asked["check"] == "image" or port is None:
         said = container["health"] or "running"
@@ -85,50 +87,61 @@ def _answer(app: Mapping[str, Any], container: Mapping[str, Any], port: int | No
     )
     began = time.monotonic()
     answer = gate.probe(app["bind"], port, health)
-    words = str(answer.status or ("connected" if answer.connected else answer.error))
-    return answer.good(health), f"{words} in {(time.monotonic() - began) * 1000:.0f} ms" if not answer.error else words
+    if answer.error:
+        return False, answer.error
+    spent = (time.monotonic() - began) * 1000
+    return answer.good(health), f"{answer.status or 'connected'} in {spent:.0f} ms"
 
 
-def app_status(app: Mapping[str, Any], live: Release | None, container: Mapping[str, Any] | None) -> dict[str, Any]:
+def _told(answers: Sequence[tuple[bool, str]]) -> str:
+    """What all replicas said together: the first bad answer, or the last good one."""
+    bad = [said for good, said in answers if not good]
+    if len(answers) == 1 or not answers:
+        return answers[0][1] if answers else "no container"
+    return f"{len(bad)} of {len(answers)}: {bad[0]}" if bad else f"{len(answers)} of {len(answers)}: {answers[-1][1]}"
+
+
+def app_status(
+    app: Mapping[str, Any], state: AppState | None, containers: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     """One app.
 
     Args:
         app: as the filter diagnose_apps gives it.
-        live: the release that is remembered as live.
-        container: its container as Docker has it.
+        state: what is remembered of it.
+        containers: those of the host as Docker has them, by name.
     """
-    port = live.host_port if live else None
-    if container is None:
-        healthy, said = False, "no container"
-    elif container["status"] != "running":
-        healthy, said = False, f"{container['status']} (exit status {container['exit_code']})"
-    else:
-        healthy, said = _answer(app, container, port if app["port"] is not None else None)
+    live, canary = (state.live, state.canary) if state else (None, None)
+    replicas = [replica for release in (live, canary) if release for replica in release.replicas]
+    answers = [
+        _answer(app, containers[replica.container], replica.host_port)
+        if replica.container in containers
+        else (False, "no container")
+        for replica in replicas
+    ]
     return {
         "name": app["name"],
         "release": live.number if live else None,
+        "canary": {"release": canary.number, "share": canary.share} if canary else None,
         "image": live.image if live else "",
-        "container": container["name"] if container else "",
-        "since": container["started"] if container else "",
-        "restarts": container["restarts"] if container else 0,
-        "port": f"{app['bind']}:{port}" if port else "",
-        "healthy": healthy,
-        "health": said,
+        "containers": [replica.container for replica in replicas],
+        "ports": [f"{app['bind']}:{replica.host_port}" for replica in replicas if replica.host_port],
+        "healthy": bool(answers) and all(good for good, _ in answers),
+        "health": _told(answers),
     }
 
 
 def look(apps: Sequence[Mapping[str, Any]], state_dir: Path) -> dict[str, Any]:
     """The whole server."""
     found, docker = containers.everything()
+    by_name = {one["name"]: one for one in found}
     store = Store(state_dir)
 
     def one(app: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            state = store.load(app["name"])
+            return app_status(app, store.load(app["name"]), by_name)
         except StoreError as error:
-            return {**app_status(app, None, None), "health": str(error)}
-        live = state.live if state else None
-        return app_status(app, live, containers.own(app["name"], live.container if live else "", found))
+            return {**app_status(app, None, {}), "health": str(error)}
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         seen = list(pool.map(one, apps))

@@ -31,7 +31,10 @@ def _days(certificate: Mapping[str, Any] | None) -> str:
 
 def _row(app: Mapping[str, Any], certificate: Mapping[str, Any] | None) -> tuple[str, ...]:
     release = f"r{app['release']}" if app["release"] else "-"
-    return (app["name"], release, app["image"] or "-", app["health"], _days(certificate), app["port"] or "-")
+    if app["canary"]:
+        release += f", r{app['canary']['release']} for {app['canary']['share']} %"
+    ports = ", ".join(app["ports"]) or "-"
+    return (app["name"], release, app["image"] or "-", app["health"], _days(certificate), ports)
 
 
 def _mark(app: Mapping[str, Any], certificate: Mapping[str, Any] | None) -> str:

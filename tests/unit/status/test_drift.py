@@ -116,6 +116,7 @@ CASES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
             "changed": True,
             "apps": [
                 {"name": "a", "action": "unchanged", "changed": False},
+                {"name": "canary", "action": "unchanged", "changed": False, "notice": "release 2 is a canary"},
                 {"name": "b", "action": "started", "changed": True, "reason": "container b-r1 is exited"},
                 {"name": "c", "action": "removed", "changed": True},
                 {"name": "d", "action": "held", "changed": False, "release": 3, "notice": "it stays"},

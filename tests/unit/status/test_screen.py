@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
+import pytest
+from ansible_collections.portside.vps.plugins.module_utils.releases.state import LIVE, AppState, Release, Replica
 from ansible_collections.portside.vps.plugins.module_utils.status import host, screen
 from ansible_collections.portside.vps.plugins.module_utils.status.board import FACT, LOOK, Board
 
@@ -12,15 +15,14 @@ APP = {
     "name": "shop-api",
     "release": 7,
     "image": "acme/shop:1",
-    "container": "shop-api-r7",
-    "since": "",
-    "restarts": 0,
-    "port": "127.0.0.1:18000",
+    "canary": None,
+    "containers": ["shop-api-r7"],
+    "ports": ["127.0.0.1:18000"],
     "healthy": True,
     "health": "200 in 4 ms",
 }
 SERVER = {
-    "apps": [APP, {**APP, "name": "worker", "port": "", "healthy": False, "health": "no container"}],
+    "apps": [APP, {**APP, "name": "worker", "ports": [], "healthy": False, "health": "no container"}],
     "disks": [{"path": "/", "total": 40_000_000_000, "free": 2_000_000_000, "used": 95}],
     "ports": [
         {"port": 443, "protocol": "tcp", "family": family, "who": ["nginx"], "open_to": ["anyone"]} for family in "46"
@@ -83,9 +85,36 @@ def test_a_file_system_that_several_places_share_is_listed_once() -> None:
     assert len(host.disks(["/", "/usr/..", "/nowhere"])) == 1
 
 
-def test_an_app_without_a_container_is_not_healthy() -> None:
-    app = {"name": "a", "bind": "127.0.0.1", "port": None, "health": {"check": "http"}}
-    assert host.app_status(app, None, None)["healthy"] is False
-    ended = {"name": "a-r1", "status": "exited", "exit_code": 3, "started": "", "restarts": 1, "health": ""}
-    assert host.app_status(app, None, ended)["health"] == "exited (exit status 3)"
-    assert host.app_status(app, None, {**ended, "status": "running"})["healthy"] is True
+RELEASE = Release(7, LIVE, "h", "acme/shop:1", "i", "", "a-r7", None, "", {})
+WORKER = {"name": "a", "bind": "127.0.0.1", "port": None, "health": {"check": "http"}}
+RUNS = {"status": "running", "exit_code": 0, "health": ""}
+
+
+def test_a_canary_stands_beside_the_live_release() -> None:
+    app = {**APP, "canary": {"release": 8, "share": 20}, "ports": ["127.0.0.1:18000", "127.0.0.1:18001"]}
+    lines = shown([], {**SERVER, "apps": [app]})
+    assert any("r7, r8 for 20 %" in line and "127.0.0.1:18000, 127.0.0.1:18001" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("containers", "healthy", "said"),
+    [
+        ({}, False, "2 of 2: no container"),
+        ({"a-r7": RUNS}, False, "1 of 2: no container"),
+        (
+            {"a-r7": RUNS, "a-r7-2": {**RUNS, "status": "exited", "exit_code": 3}},
+            False,
+            "1 of 2: exited (exit status 3)",
+        ),
+        ({"a-r7": RUNS, "a-r7-2": RUNS}, True, "2 of 2: running"),
+    ],
+)
+def test_an_app_is_healthy_when_all_its_replicas_are(containers, healthy, said) -> None:
+    state = AppState("a", releases=(replace(RELEASE, others=(Replica("a-r7-2"),)),))
+    seen = host.app_status(WORKER, state, containers)
+    assert (seen["healthy"], seen["health"]) == (healthy, said)
+
+
+def test_an_app_of_which_nothing_is_known_has_no_container() -> None:
+    seen = host.app_status(WORKER, None, {})
+    assert (seen["healthy"], seen["health"], seen["release"]) == (False, "no container", None)
