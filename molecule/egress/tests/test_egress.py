@@ -62,7 +62,7 @@ def test_the_diagnosis_on_debian_12_names_the_proxy_and_the_way_around_it(play):
     assert "`portside_egress.no_proxy: [api.stripe.com]`, or `egress: direct`" in words
     assert "reports: nothing is broken" in words
     assert "worker: broken at way out" in words
-    assert "(https_proxy) wants a login (407" in words
+    assert "(https_proxy) wants another login (40" in words
     assert PASSWORD not in done.output
     assert "nobody-knows-this" not in done.output
 

@@ -491,7 +491,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "proxy-login",
         hops.EGRESS,
-        "the proxy {proxy} ({variable}) wants a login (407 {reason})",
+        "the proxy {proxy} ({variable}) wants another login ({status} {reason})",
         "The app can't call {url}.{tried}",
         "Put user and password into the URL in `portside_egress` (in a vault){or_direct}, then `ansible-playbook "
         "playbooks/deploy.yml -e app={app}`.",

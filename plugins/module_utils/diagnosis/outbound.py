@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.finding import Finding, finding
 
 OK = "ok"
+# A proxy's answers to a login that is missing or wrong: RFC 9110 section 15.5.8; tinyproxy says 401 to a wrong one.
+LOGIN = (401, 407)
 # How far an attempt got before it failed (diagnosis/egress.py) -> the cause.
 CAUSES = {
     "dns": "egress-dns",
@@ -36,7 +38,7 @@ def egress(app: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Finding]
             continue
         host = url.hostname or ""
         cause = CAUSES[attempt["stage"]]
-        if cause == "proxy-refused" and attempt["status"] == 407:
+        if cause == "proxy-refused" and attempt["status"] in LOGIN:
             cause = "proxy-login"
         tried, or_direct = _without(check["direct"], host)
         yield finding(

@@ -172,17 +172,6 @@ def server_names(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(name for names in kept for name in names))
 
 
-def registry(image: str | None, shared: Mapping[str, Any] | None) -> list[str]:
-    """The host of the image's registry, where Docker reaches it directly: so does the app.
-
-    A first part with a dot or a port is a registry (distribution's reference/normalize.go, splitDockerDomain).
-    """
-    host, slash, _ = (image or "").partition("/")
-    if not slash or not ({".", ":"} & set(host)) or chosen((shared or {}).get("docker"), shared) is not None:
-        return []
-    return server_names([host.rpartition(":")[0] or host])
-
-
 def neighbours(app: Mapping[str, Any], apps: Iterable[Mapping[str, Any]]) -> list[str]:
     """Names by which an app reaches others on the networks it shares with them; and its own."""
     networks = set(app.get("networks") or [])

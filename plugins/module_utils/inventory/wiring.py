@@ -99,15 +99,17 @@ def _public_names(apps: Iterable[App]) -> dict[str, str]:
     return {**through, **{app["name"]: app["domains"][0] for app in apps if app["domains"]}}
 
 
-def _never_proxied(app: App, apps: Iterable[App], shared_egress: Mapping[str, Any], server: Iterable[str]) -> list[str]:
-    """What an app reaches without the proxy: this server by all its names, other apps by theirs, a direct registry."""
+def _never_proxied(app: App, apps: Iterable[App], server: Iterable[str]) -> list[str]:
+    """What an app reaches without the proxy: this server by all its names, other apps by theirs.
+
+    How Docker gets out plays no part, so that a change there makes no release.
+    """
     here = [name for other in apps if other["state"] == "present" for name in other["domains"]]
     return [
         *app["domains"],
         *egress.neighbours(app, apps),
         *sorted(here),
         *egress.server_names(server),
-        *egress.registry(app["image"], shared_egress),
     ]
 
 
@@ -136,7 +138,7 @@ def releases(
                 item["extra"] = json.dumps(site, sort_keys=True)
         way_out = egress.of_app(app, shared_egress)
         if way_out is not None:
-            proxy = egress.environment(way_out, _never_proxied(app, apps, shared_egress, server))
+            proxy = egress.environment(way_out, _never_proxied(app, apps, server))
             # A proxy URL may carry a password.
             kind = "secrets" if any("@" in value for value in proxy.values()) else "env"
             item[kind] = {**proxy, **item[kind]}

@@ -178,21 +178,6 @@ def test_a_server_is_known_by_addresses_and_full_names_alone():
     ]
 
 
-@pytest.mark.parametrize(
-    ("image", "shared", "hosts"),
-    [
-        ("registry.example.com:5000/shop:1", {}, ["registry.example.com"]),
-        ("ghcr.io/acme/shop:1", {"docker": "direct"}, ["ghcr.io"]),
-        ("ghcr.io/acme/shop:1", {**PROXY, "docker": "proxy"}, []),
-        ("acme/shop:1", {}, []),
-        ("shop:1", {}, []),
-        (None, {}, []),
-    ],
-)
-def test_a_registry_that_docker_reaches_directly_is_not_asked_of_the_proxy(image, shared, hosts):
-    assert egress.registry(image, shared) == hosts
-
-
 def test_ansibles_own_downloads_inherit_nothing_and_go_their_declared_way():
     direct = egress.download_environment(PROXY)
     assert set(direct.values()) == {""}

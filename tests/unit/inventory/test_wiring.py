@@ -174,7 +174,7 @@ def test_proxied_egress_sets_both_cases_and_exempts_loopback_and_own_names():
     (container,) = containers({**SHOP, "egress": "proxy"}, egress=EGRESS)
     assert container["env"]["https_proxy"] == container["env"]["HTTPS_PROXY"] == EGRESS["https_proxy"]
     exempt = container["env"]["no_proxy"].split(",")
-    own = ["api.example.com", "www.example.com", "shop-api", "ghcr.io"]
+    own = ["api.example.com", "www.example.com", "shop-api"]
     assert exempt == ["localhost", "127.0.0.1", "::1", *own, "api.stripe.com"]
 
 
