@@ -167,6 +167,7 @@ FAULTS: dict[str, tuple[str, Callable[[World], object]]] = {
     "proxy unreachable": ("proxy-unreachable", lambda w: w.out("proxy-tcp", proxy=PROXY, direct="ok")),
     "proxy refuses": ("proxy-refused", lambda w: w.out("connect", 403, "Filtered", proxy=PROXY, direct="ok")),
     "proxy wants a login": ("proxy-login", lambda w: w.out("connect", 407, proxy=PROXY, direct="tcp")),
+    "proxy refuses the login": ("proxy-login", lambda w: w.out("connect", 401, proxy=PROXY, direct="tcp")),
     "certificate not trusted": ("egress-certificate", lambda w: w.out("certificate", error="self-signed")),
     "no handshake": ("egress-tls", lambda w: w.out("tls", error="EOF")),
     "error outside": ("egress-answer", lambda w: w.out("http", 503)),
