@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
-import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 from ansible_collections.portside.vps.plugins.module_utils.certbot import check, hook, units
 from ansible_collections.portside.vps.plugins.module_utils.certbot.host import Host
@@ -87,21 +86,6 @@ class ManagedFile:
             return
         self.path.parent.mkdir(mode=0o700 if self.secret else 0o755, parents=True, exist_ok=True)
         write_atomic(self.path, self.content, self.mode)
-
-
-def program(module: ModuleType) -> str:
-    """The text of a program that stands alone: the module `hook` or `check`.
-
-    It is imported so that Ansible sends it along, and read through the loader, because it comes in a zip file.
-
-    Raises:
-        RuntimeError: the loader does not give its source.
-    """
-    package, _, name = module.__name__.rpartition(".")
-    source = pkgutil.get_data(package, f"{name}.py")
-    if source is None:
-        raise RuntimeError(f"the source of {name}.py can't be read")
-    return source.decode()
 
 
 @dataclass(frozen=True)
@@ -204,7 +188,10 @@ def managed_files(
     watch: Watch,
     from_pypi: bool = False,
 ) -> Iterator[ManagedFile]:
-    """All of them, in the order they are to be written."""
+    """All of them, in the order they are to be written.
+
+    The programs among them are modules that stand alone: they are imported so that Ansible sends them along.
+    """
     system_cas = read_text(host.system_cas) or ""
     bundle = ca_bundle(system_cas, ca)
     variables = environment(declared, host.ca_bundle if bundle else None)
@@ -215,9 +202,9 @@ def managed_files(
     contents: list[tuple[Path, str | None, int, str]] = [
         (host.ca_bundle, bundle, 0o644, system_cas.rstrip() or "(none)"),
         (host.deploy_conf, config.to_json(), 0o644, ""),
-        (host.hook, program(hook), 0o755, ""),
+        (host.hook, inspect.getsource(hook), 0o755, ""),
         (host.check_conf, check_config(wanted, config, watch), 0o600, ""),
-        (host.check_program, program(check), 0o755, ""),
+        (host.check_program, inspect.getsource(check), 0o755, ""),
         (host.drop_in, drop_in, private, ""),
         (host.units / f"{units.CHECK}.service", units.check_service(host.check_program), 0o644, ""),
         (host.units / f"{units.CHECK}.timer", units.check_timer(), 0o644, ""),
