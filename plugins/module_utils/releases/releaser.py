@@ -450,10 +450,12 @@ class Releaser:
         self._remember(job, replace(job.state.with_release(failed), switching=False))
 
     def _revive(self, job: _Job, live: Release) -> None:
-        """Have the live release's container run, if it is there."""
-        for container in job.containers:
-            if container.release == live.number and not container.up:
-                self._engine.start(container.id)
+        """Have the live release's containers run, those that are there, under the restart policy that it was given."""
+        for container in self._own(job):
+            if container.release == live.number:
+                self._engine.set_restart(container.id, str(live.spec.get("restart", job.app.restart)))
+                if not container.up:
+                    self._engine.start(container.id)
 
     # ------------------------------------------------------------------ the steps of a release
 
@@ -610,12 +612,14 @@ class Releaser:
     def _switch(self, job: _Job, release: Release) -> None:
         """Traffic goes to this release from now on, and the one before it is stopped when it has answered the rest. One
         with a share becomes a canary, and the one before it goes on."""
+        served = job.state.serving
         promoted = job.state.with_release(release).promoted(release.number, self._today())
         if job.app.upstream_file and release.host_port:
             self._point(job, promoted)
         else:
             self._remember(job, promoted)
-        self._retire(job, [item for item in self._own(job) if item.up and item.release not in promoted.serving])
+        gone = [item for item in self._own(job) if item.release not in promoted.serving]
+        self._retire(job, [item for item in gone if item.up or item.release in served])
 
     def _point(self, job: _Job, wanted: AppState) -> None:
         """Have nginx use what serves in that state, and remember the state."""
@@ -663,7 +667,7 @@ class Releaser:
         if job.state.live:
             self._revive(job, job.state.live)
         self._point(job, job.state.with_release(replace(canary, state=state, share=0, note=note)))
-        self._retire(job, [item for item in self._own(job) if item.up and item.release == canary.number])
+        self._retire(job, [item for item in self._own(job) if item.release == canary.number])
         job.containers = self._own(job)
 
     def _share(self, job: _Job, canary: Release) -> None:
@@ -690,21 +694,24 @@ class Releaser:
     def _retire(self, job: _Job, containers: Iterable[Container]) -> None:
         """Let the containers answer what they have begun, then stop them for good."""
         old = list(containers)
-        if not old:
-            return
-        if job.app.upstream_file and not self._front.drain(job.app.drain):
+        if any(item.up for item in old) and job.app.upstream_file and not self._front.drain(job.app.drain):
             job.outcome.warnings.append(
                 f"app `{job.app.name}`: the old release still had open requests after {job.app.drain:g} s of draining"
             )
         for container in old:
             # Under `always`, or `on-failure`, the next start of the engine would bring it back.
             self._engine.set_restart(container.id, "no")
-            self._engine.stop(container.id, job.app.stop_timeout)
+            if container.up:
+                self._engine.stop(container.id, job.app.stop_timeout)
 
     def _stop_others(self, job: _Job) -> None:
-        """With one port only: the old release leaves before the new one comes."""
+        """With one port only: the old release leaves before the new one comes.
+
+        And stays away: were the server started again now, the engine would run both of them.
+        """
         for container in job.containers:
             if container.up:
+                self._engine.set_restart(container.id, "no")
                 self._engine.stop(container.id, job.app.stop_timeout)
 
     def _fall_back(self, job: _Job, release: Release, error: Exception) -> None:

@@ -474,3 +474,53 @@ def test_a_container_of_no_remembered_release_is_removed(host: Host) -> None:
     host.boxes["id-x"] = type(stray)("id-x", "shop-r17", config, "one", status="running")
     (outcome,) = deploy(host, app())
     assert (outcome.action, running(host)) == ("repaired", [("shop-r1", 18000)])
+
+
+ALONE: dict[str, dict[str, Any]] = {
+    "recreate": {"strategy": "recreate"},
+    "one port": {"host_ports": (8000,)},
+    "private": {"expose": "private"},
+    "beside": {},
+}
+
+
+@pytest.mark.parametrize("how", ALONE)
+@pytest.mark.parametrize("status", ["running", "exited"])
+def test_a_release_that_was_replaced_is_not_started_by_docker_beside_the_new_one(
+    host: Host, how: str, status: str
+) -> None:
+    host.answering["172.18.0.2", 8000] = 200
+    deploy(host, app(restart="always", **ALONE[how]))
+    host.boxes["id-shop-r1"].status = status
+    deploy(host, app(image="shop:2", restart="always", **ALONE[how]))
+    assert {box.name: box.restart for box in host.boxes.values()} == {"shop-r1": "no", "shop-r2": "always"}
+
+
+@pytest.mark.parametrize("how", ["recreate", "one port"])
+def test_a_server_that_is_started_again_in_between_never_runs_both(tmp_path: Path, how: str) -> None:
+    fixed = {"restart": "always", **ALONE[how]}
+    for step in range(1, 100):
+        root = tmp_path / str(step)
+        root.mkdir()
+        host = Host(root / "apps", present={"shop:1": "one", "shop:2": "two"})
+        deploy(host, app(**fixed))
+        host.effects, host.kill_at = [], step
+        try:
+            deploy(host, app(image="shop:2", **fixed))
+        except Killed:
+            assert [box.restart for box in host.boxes.values()].count("always") <= 1
+            host.kill_at = None
+            deploy(host, app(image="shop:2", **fixed))
+            (box,) = host.up("shop")
+            assert [(other.name, other.restart) for other in host.boxes.values() if other.restart != "no"] == [
+                (box.name, "always")
+            ]
+        else:
+            return
+    pytest.fail("the runs never ended")
+
+
+def test_a_release_that_comes_back_has_its_restart_policy_again(host: Host) -> None:
+    deploy(host, app(strategy="recreate", restart="always"))
+    assert deploy(host, app(image="shop:bad", strategy="recreate", restart="on-failure"))[0].failed
+    assert [(box.name, box.restart) for box in host.up("shop")] == [("shop-r1", "always")]
