@@ -426,7 +426,7 @@ class Releaser:
             self._switch(job, damage.finish)
         elif damage.abandon:
             self._give_up(job, damage.abandon, "the run that made it was interrupted")
-        elif damage.repoint and job.state.live:
+        if self._damage(job).repoint and job.state.live:
             self._point(job, job.state)
         for container in damage.strays:
             self._engine.remove(container.id)
@@ -437,7 +437,9 @@ class Releaser:
     def _give_up(self, job: _Job, release: Release, why: str, *, rejected: bool = False) -> None:
         """Undo a release that does not serve: the one before it runs, nginx points at it, the new container is gone."""
         live = job.state.live
-        if job.state.switching and live and not job.app.recreates:
+        astray = job.state.switching
+        # One that can't run beside the new one is started, and pointed at, when that is gone.
+        if live and astray and not job.app.recreates:
             self._revive(job, live)
             self._point(job, job.state)
         for container in [*job.containers, *self._jobs(job.app.name)]:
@@ -445,6 +447,8 @@ class Releaser:
                 self._engine.remove(container.id)
         if live:
             self._revive(job, live)
+        if live and astray and job.app.recreates:
+            self._point(job, job.state)
         self._store.drop_release(job.app.name, release.number)
         failed = replace(release, state=states.REJECTED if rejected else states.FAILED, note=why)
         self._remember(job, replace(job.state.with_release(failed), switching=False))
@@ -720,8 +724,9 @@ class Releaser:
         if live and live.number == release.number:
             return  # it serves: what failed came after the switch, and the next run repairs it
         job.containers = self._own(job)
-        # Where it was the switch that failed, nginx was put back by `point` itself.
-        job.state = replace(job.state, switching=False)
+        if isinstance(error, FrontError):
+            # nginx was put back by `point` itself.
+            job.state = replace(job.state, switching=False)
         rejected = isinstance(error, NotHealthyError | RejectedError)
         why = str(error.__cause__ or error if rejected else error).splitlines()[0]
         note = f"did not pass its gate on {self._today()}: {why}" if rejected else why

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Outcome
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
+from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
 
-from tests.unit.releases.release_fakes import Host, Killed, app, releaser
+from tests.unit.releases.release_fakes import FakeStore, Host, Killed, app, releaser
 
 
 @pytest.fixture(autouse=True)
@@ -524,3 +525,59 @@ def test_a_release_that_comes_back_has_its_restart_policy_again(host: Host) -> N
     deploy(host, app(strategy="recreate", restart="always"))
     assert deploy(host, app(image="shop:bad", strategy="recreate", restart="on-failure"))[0].failed
     assert [(box.name, box.restart) for box in host.up("shop")] == [("shop-r1", "always")]
+
+
+@pytest.mark.parametrize("how", ["beside", "recreate"])
+def test_a_state_that_can_not_be_written_after_the_switch_costs_no_request(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    fixed = {"upstream_file": str(tmp_path / "shop.conf"), **ALONE[how]}
+    deploy(host, app(**fixed))
+    save, full = FakeStore.save, [True]
+
+    def fails_once(store: FakeStore, state: AppState) -> None:
+        if full and host.effects[-1] == "reload":
+            full.clear()
+            raise OSError(28, "No space left on device")
+        save(store, state)
+
+    monkeypatch.setattr(FakeStore, "save", fails_once)
+    host.watch = lambda now: assert_served(now, fixed["upstream_file"]) if how == "beside" else None
+    (outcome,) = deploy(host, app(image="shop:2", **fixed))
+    assert "No space left on device" in outcome.message
+    assert running(host) == [("shop-r1", 18000)]
+    assert host.answer(fixed["upstream_file"]) == 200
+
+
+def test_a_disk_that_stays_full_leaves_both_releases_and_the_next_run_finishes(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream = str(tmp_path / "shop.conf")
+    deploy(host, app(upstream_file=upstream))
+    save = FakeStore.save
+
+    def fails(store: FakeStore, state: AppState) -> None:
+        if "reload" in host.effects:
+            raise OSError(28, "No space left on device")
+        save(store, state)
+
+    monkeypatch.setattr(FakeStore, "save", fails)
+    host.effects = []
+    host.watch = lambda now: assert_served(now, upstream)
+    (outcome,) = deploy(host, app(image="shop:2", upstream_file=upstream))
+    assert outcome.failed
+    monkeypatch.setattr(FakeStore, "save", save)
+    (outcome,) = deploy(host, app(image="shop:2", upstream_file=upstream))
+    assert (outcome.action, running(host)) == ("repaired", [("shop-r2", 18001)])
+
+
+def test_a_recreated_app_whose_switch_was_cut_off_and_undone_is_served_by_the_old_one(
+    host: Host, tmp_path: Path
+) -> None:
+    fixed = {"strategy": "recreate", "upstream_file": str(tmp_path / "shop.conf")}
+    deploy(host, app(**fixed))
+    kill_after(host, "reload", app(image="shop:2", **fixed))
+    host.boxes["id-shop-r2"].status = "exited"
+    (outcome,) = deploy(host, app(**fixed))
+    assert (outcome.action, running(host)) == ("repaired", [("shop-r1", 18000)])
+    assert host.answer(fixed["upstream_file"]) == 200
