@@ -17,7 +17,7 @@ class EngineUnavailableError(EngineError):
 
 @dataclass(frozen=True)
 class Container:
-    """A container of one of our apps, as the engine lists it."""
+    """A container of one of our apps, as the engine lists it; `address` is empty unless it is on one network alone."""
 
     id: str
     name: str
@@ -30,6 +30,7 @@ class Container:
     networks: tuple[str, ...] = ()
     job: bool = False
     replica: int = 1
+    address: str = ""
 
     @property
     def running(self) -> bool:

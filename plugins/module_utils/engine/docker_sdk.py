@@ -81,6 +81,8 @@ def container(listed: Mapping[str, Any]) -> Container:
     """One entry of GET /containers/json."""
     labels = listed.get("Labels") or {}
     number, replica = (str(labels.get(f"portside.{name}", "")) for name in ("release", "replica"))
+    networks = (listed.get("NetworkSettings") or {}).get("Networks") or {}
+    addresses = [endpoint.get("IPAddress") or "" for endpoint in networks.values()]
     ports = {port["PublicPort"] for port in listed.get("Ports") or () if port.get("PublicPort")}
     return Container(
         id=listed["Id"],
@@ -91,9 +93,10 @@ def container(listed: Mapping[str, Any]) -> Container:
         image_id=listed.get("ImageID", ""),
         status=listed.get("State", ""),
         host_ports=tuple(sorted(ports)),
-        networks=tuple(sorted((listed.get("NetworkSettings") or {}).get("Networks") or ())),
+        networks=tuple(sorted(networks)),
         job="portside.job" in labels,
         replica=int(replica) if replica.isdigit() else 1,
+        address=addresses[0] if len(addresses) == 1 else "",
     )
 
 

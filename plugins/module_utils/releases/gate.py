@@ -72,9 +72,9 @@ def _ask(address: str, port: int, health: Health) -> Answer:
         connection.close()
 
 
-def crashed(condition: Condition) -> str | None:
-    """Why the container will not get healthy any more, or None while it runs."""
-    if condition.restarts or condition.status == "restarting":
+def crashed(condition: Condition, restarts: int = 0) -> str | None:
+    """Why the container will not get healthy any more, or None while it runs; `restarts` are those of the past."""
+    if condition.restarts > restarts or condition.status == "restarting":
         return f"it keeps ending and being started again (last exit status {condition.exit_code})"
     if condition.status in {"exited", "dead", "removing"}:
         why = " (out of memory)" if condition.out_of_memory else f": {condition.error}" if condition.error else ""
@@ -133,12 +133,14 @@ def wait_healthy(
     condition: Callable[[], Condition],
     ask: Callable[[str, int, Health], Answer],
     clock: Clock,
+    *,
+    restarts: int = 0,
 ) -> None:
     """Wait until the container is fit to take traffic.
 
     One that is asked by its image's HEALTHCHECK is fit when Docker says so. One that has no port has to stay up for
     `health.grace` seconds; one that has must give `health.successes` good answers in a row within `health.timeout`. A
-    container that ends fails at once.
+    container that ends fails at once; of one that has served for a while, the `restarts` before now do not count.
 
     Raises:
         NotHealthyError: it did not pass.
@@ -149,7 +151,7 @@ def wait_healthy(
     last: Answer | None = None
     while True:
         state = condition()
-        end = crashed(state)
+        end = crashed(state, restarts)
         if end:
             raise NotHealthyError(end)
         waited = clock.now() - begin

@@ -51,13 +51,14 @@ def rollback_target(state: AppState, number: int | None = None) -> Release:
 
     Args:
         state: what is remembered.
-        number: the release that was asked for; None for the newest that served before the live one, was not rejected,
-            and is not the same as the live one.
+        number: the release that was asked for, of those that had clients; None for the newest that had all of them
+            before the live one, was not rejected, and is not the same as the live one.
 
     Raises:
         NoSuchReleaseError: there is no such release, or it never served.
     """
-    served = [release for release in state.releases if release.served and release.state in {RETIRED, REJECTED}]
+    ended = [release for release in state.releases if release.state in {RETIRED, REJECTED}]
+    served = [release for release in ended if release.served or release.shared]
     live = state.live
     if number is not None:
         found = next((release for release in served if release.number == number), None)
@@ -69,7 +70,8 @@ def rollback_target(state: AppState, number: int | None = None) -> Release:
     before = [
         release
         for release in served
-        if refused(state, release.hash, release.image_id) is None
+        if release.served
+        and refused(state, release.hash, release.image_id) is None
         and not (live and (release.hash, release.image_id) == (live.hash, live.image_id))
         and not (live and release.number > live.number)
     ]
@@ -98,7 +100,7 @@ def rows(state: AppState) -> list[dict[str, str]]:
         {
             "release": str(release.number),
             "state": release.state,
-            "when": release.served or release.created or "-",
+            "when": release.served or release.shared or release.created or "-",
             "image": release.image or "-",
             "digest": release.digest or release.image_id,
             "by": release.by or "-",

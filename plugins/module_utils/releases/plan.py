@@ -113,13 +113,24 @@ def _of(containers: Iterable[Container], release: Release | None) -> list[Contai
     return [found.get(number) for number, _ in enumerate(release.replicas, 1)]
 
 
-def _stands(containers: Iterable[Container], release: Release) -> bool:
+def located(state: AppState, containers: Sequence[Container]) -> AppState:
+    """The state with the addresses that the containers have now: the engine gives them out anew at every start."""
+    for release in (state.live, state.canary, state.starting):
+        if release is None or not any(replica.address for replica in release.replicas):
+            continue
+        boxes = zip(_of(containers, release), release.replicas, strict=True)
+        now = (box.address if box and box.running and box.address else replica.address for box, replica in boxes)
+        state = state.with_release(release.at(now))
+    return state
+
+
+def stands(containers: Iterable[Container], release: Release) -> bool:
     return all(container and container.running for container in _of(containers, release))
 
 
 def candidate(app: App, state: AppState, containers: Sequence[Container]) -> bool:
     """Whether the next release is to be a canary: there has to be one that runs, to have the other clients."""
-    return bool(app.canary and not app.recreates and state.live and _stands(containers, state.live))
+    return bool(app.canary and not app.recreates and state.live and stands(containers, state.live))
 
 
 def adopted(app: str, containers: Sequence[Container]) -> AppState:
@@ -166,7 +177,7 @@ def damage(app: App, state: AppState, containers: Sequence[Container], served: s
     """
     starting = state.starting
     known = {release.number for release in state.releases}
-    finish = starting if starting and state.switching and _stands(containers, starting) else None
+    finish = starting if starting and state.switching and stands(containers, starting) else None
     wanted = wanted_upstream(app, state.promoted(finish.number) if finish else state)
     return Damage(
         finish=finish,
@@ -203,7 +214,7 @@ def decide(app: App, digest: str, state: AppState, containers: Sequence[Containe
     live, canary = state.live, state.canary
     if live is None:
         return Decision(DEPLOY, "first release")
-    if canary and not _difference(app, digest, live, image_id):
+    if canary and not _difference(app, digest, live, image_id) and None not in _of(containers, live):
         return Decision(WITHDRAW, f"release {live.number} is what is declared")
     reason = _difference(app, digest, canary or live, image_id)
     serving = [release for release in (live, canary) if release]
@@ -246,7 +257,7 @@ def allocate(
     """The state with the ports that the app owns.
 
     Ports that are remembered stay, so that nothing moves without need; named ones (`host_ports`) win over remembered
-    ones. A remembered port that is not the live release's gives way when somebody else sits on it.
+    ones. A remembered port that is of no release that serves gives way when somebody else sits on it.
 
     Args:
         app: what is wanted.
@@ -262,7 +273,7 @@ def allocate(
         return replace(state, ports=())
     if app.host_ports:
         return replace(state, ports=app.host_ports)
-    in_use = _live_ports(state)
+    in_use = ports_in_use(state)
     wanted = app.replicas + (len(in_use) or app.replicas)
     blocked = {*taken, *busy} - {*in_use}
     ports = [*in_use, *(port for port in state.ports if port not in blocked and port not in in_use)]
@@ -278,15 +289,16 @@ def allocate(
     return replace(state, ports=tuple(sorted(ports[:wanted])) if in_use else tuple(ports[:wanted]))
 
 
-def _live_ports(state: AppState) -> tuple[int, ...]:
-    return state.live.host_ports if state.live else ()
+def ports_in_use(state: AppState) -> tuple[int, ...]:
+    """The ports of what serves: the live release, and a canary beside it."""
+    return tuple(port for release in (state.live, state.canary) if release for port in release.host_ports)
 
 
 def next_ports(app: App, state: AppState) -> list[int | None]:
-    """A port for each replica of the next release: those that the live release does not have; None without `port`."""
+    """A port for each replica of the next release: those that nothing that serves has; None without `port`."""
     if not app.published:
         return [None] * app.replicas
-    in_use = _live_ports(state)
+    in_use = ports_in_use(state)
     free = [port for port in state.ports if port not in in_use]
     # Where there are not enough for two releases, the old one has left by then.
     return list((free if len(free) >= app.replicas else state.ports)[: app.replicas])

@@ -268,7 +268,7 @@ class Releaser:
         try:
             own = [item for item in containers if item.app == app.name and not item.job]
             state = self._store.load(app.name) or plan.adopted(app.name, own)
-            job = _Job(app, spec.fingerprint(app, salt), state, own, outcome)
+            job = _Job(app, spec.fingerprint(app, salt), plan.located(state, own), own, outcome)
             outcome.show(state.live)
             work(job)
         except (
@@ -460,6 +460,7 @@ class Releaser:
                 self._engine.set_restart(container.id, str(live.spec.get("restart", job.app.restart)))
                 if not container.up:
                     self._engine.start(container.id)
+        self._look(job)
 
     # ------------------------------------------------------------------ the steps of a release
 
@@ -476,7 +477,10 @@ class Releaser:
             if container.status != "restarting":
                 self._engine.start(container.id)
         for container in idle:
-            self._gate(job, container.id, container.name, ports[container.name])
+            self._gate(job, container.id, container.name, ports[container.name], served=True)
+        self._look(job)
+        if self._damage(job).repoint:
+            self._point(job, job.state)
 
     def _deploy(self, job: _Job, image: Image | None, apps: Sequence[App]) -> None:
         app = job.app
@@ -489,8 +493,11 @@ class Releaser:
                 f"app `{app.name}`: image {app.image} has no fixed tag: what runs depends on when it was fetched"
             )
         image = image or self._images.fetch(app)
-        if job.state.canary:
-            self._withdraw(job, job.state.canary, states.RETIRED, "replaced by a later release")
+        if job.state.canary and (app.recreates or app.host_ports or not app.published):
+            # There is no room for a third release. Otherwise the canary serves until the switch.
+            trial = job.state.canary
+            serves = plan.stands(job.containers, trial)
+            self._withdraw(job, trial, states.RETIRED, "replaced by a later release", ready=serves)
         release = self._begin(job, image, apps)
         job.outcome.did("deployed as a canary" if release.share else "deployed")
         try:
@@ -583,10 +590,10 @@ class Releaser:
             for number, one in enumerate(release.replicas, 1)
         ]
 
-    def _gates(self, job: _Job, made: Sequence[tuple[str, Replica]]) -> None:
+    def _gates(self, job: _Job, made: Sequence[tuple[str, Replica]], *, served: bool = False) -> None:
         """Wait for all containers at a time; the first that fails is what is reported."""
         with ThreadPoolExecutor(max_workers=len(made)) as pool:
-            waiting = [pool.submit(self._gate, job, one, at.container, at.host_port) for one, at in made]
+            waiting = [pool.submit(self._gate, job, one, at.container, at.host_port, served=served) for one, at in made]
         for result in waiting:
             result.result()
 
@@ -599,13 +606,17 @@ class Releaser:
                 text = self._told(job, release, str(error), error.lines, task.name)
                 raise RejectedError(text) from error
 
-    def _gate(self, job: _Job, container: str, name: str, host_port: int | None) -> None:
+    def _gate(self, job: _Job, container: str, name: str, host_port: int | None, *, served: bool = False) -> None:
+        """Wait until a container is healthy; one that has `served` may have been restarted before."""
         app, port = job.app, host_port
+        past = self._engine.condition(container).restarts if served else 0
         if app.port and not app.published:
             # Nobody but the apps on its networks reaches it, and the host itself.
             app, port = replace(app, bind=self._engine.address(container)), app.port
         try:
-            gate.wait_healthy(app, port, lambda: self._engine.condition(container), self._ask, self._clock)
+            gate.wait_healthy(
+                app, port, lambda: self._engine.condition(container), self._ask, self._clock, restarts=past
+            )
         except NotHealthyError as error:
             lines = self._engine.logs(container, LOG_LINES)
             release = next(
@@ -645,13 +656,12 @@ class Releaser:
 
     def _end_canary(self, job: _Job, canary: Release) -> None:
         """It has to pass the gate once more, now that all clients are to come."""
-        boxes = {item.name: item for item in job.containers}
-        ids = [(boxes[one.container].id, one) for one in canary.replicas if one.container in boxes]
+        ids = self._boxes(job, canary)
         if len(ids) < len(canary.replicas):
             raise ReleaseError(
                 f"a container of release {canary.number}, the canary, is gone: abort it, or deploy again"
             )
-        self._gates(job, ids)
+        self._gates(job, ids, served=True)
         self._switch(job, replace(canary, share=0))
         job.outcome.did(DONE[plan.PROMOTE])
         job.outcome.reason = f"release {canary.number}"
@@ -666,13 +676,43 @@ class Releaser:
         job.outcome.reason = f"release {canary.number}"
         job.outcome.show(job.state.live)
 
-    def _withdraw(self, job: _Job, canary: Release, state: str, note: str) -> None:
-        """All clients go to the live release again, and the canary stops when it has answered the rest."""
-        if job.state.live:
-            self._revive(job, job.state.live)
+    def _withdraw(self, job: _Job, canary: Release, state: str, note: str, *, ready: bool = True) -> None:
+        """All clients go to the live release again, and the canary stops when it has answered the rest.
+
+        Args:
+            job: the app.
+            canary: the release that goes.
+            state: what becomes of it.
+            note: why.
+            ready: the live release has to pass its gate first; else the canary stays.
+        """
+        if job.state.live and ready:
+            self._ready(job, job.state.live, canary)
         self._point(job, job.state.with_release(replace(canary, state=state, share=0, note=note)))
         self._retire(job, [item for item in self._own(job) if item.release == canary.number])
         job.containers = self._own(job)
+
+    def _ready(self, job: _Job, live: Release, canary: Release) -> None:
+        """The live release runs and passes its gate: it may have ended unnoticed while the canary answered for it."""
+        self._revive(job, live)
+        ids = self._boxes(job, live)
+        try:
+            if len(ids) < len(live.replicas):
+                raise NotHealthyError("a container of it is gone")
+            recorded = self._recorded(job.app, live, job.app.host_ports)
+            self._gates(replace(job, app=recorded or job.app), ids, served=True)
+        except NotHealthyError as error:
+            raise ReleaseError(
+                f"release {live.number}, which all clients would go back to, can't take them: "
+                f"{error.__cause__ or error}. Release {canary.number}, the canary, stays as it is: give it all clients "
+                f"(`playbooks/promote.yml -e app={job.app.name}`), or deploy another release"
+            ) from error
+
+    @staticmethod
+    def _boxes(job: _Job, release: Release) -> list[tuple[str, Replica]]:
+        """The containers of a release that are there, by their IDs."""
+        ids = {item.name: item.id for item in job.containers}
+        return [(ids[one.container], one) for one in release.replicas if one.container in ids]
 
     def _share(self, job: _Job, canary: Release) -> None:
         self._point(job, job.state.with_release(replace(canary, share=job.app.canary)))
@@ -720,8 +760,7 @@ class Releaser:
 
     def _fall_back(self, job: _Job, release: Release, error: Exception) -> None:
         """Undo a release that did not come to serve."""
-        live = job.state.live
-        if live and live.number == release.number:
+        if release.number in job.state.serving:
             return  # it serves: what failed came after the switch, and the next run repairs it
         job.containers = self._own(job)
         if isinstance(error, FrontError):
@@ -783,6 +822,11 @@ class Releaser:
     def _own(self, job: _Job) -> list[Container]:
         return [item for item in self._engine.containers() if item.app == job.app.name and not item.job]
 
+    def _look(self, job: _Job) -> None:
+        """See again which containers there are, and where."""
+        job.containers = self._own(job)
+        job.state = plan.located(job.state, job.containers)
+
     def _jobs(self, app: str) -> list[Container]:
         return [item for item in self._engine.containers() if item.app == app and item.job]
 
@@ -796,7 +840,7 @@ class Releaser:
         for name in self._store.names():
             other = self._store.load(name) if name != app.name else None
             others |= {*other.ports} if other else set()
-        live = {*state.live.host_ports} if state.live else set()
+        live = {*plan.ports_in_use(state)}
         candidates = [] if not app.published or app.host_ports else [port for port in state.ports if port not in live]
         busy = {port for port in candidates if self._busy(app.bind, port)}
         try:

@@ -38,10 +38,10 @@ class Replica:
 class Release:
     """One release of an app.
 
-    `created` and `served` are the times at which it was begun and at which it got traffic (empty: never); `by` says who
-    did it; `restores` is the release that this one brings back; `container`, `host_port` and `address` are those of its
-    first replica, `others` the further ones; `share` is the percentage of clients that it has, or is to have, as a
-    canary.
+    `created`, `shared` and `served` are the times at which it was begun, got its share of the clients as a canary, and
+    got all of them (empty: never); `by` says who did it; `restores` is the release that this one brings back;
+    `container`, `host_port` and `address` are those of its first replica, `others` the further ones; `share` is the
+    percentage of clients that it has, or is to have, as a canary.
     """
 
     number: int
@@ -61,6 +61,7 @@ class Release:
     address: str = ""
     others: tuple[Replica, ...] = ()
     share: int = 0
+    shared: str = ""
 
     @property
     def replicas(self) -> tuple[Replica, ...]:
@@ -129,7 +130,7 @@ class AppState:
 
     def promoted(self, number: int, now: str = "") -> AppState:
         """The state in which that release is live, and the one before it retired, or rejected by a rollback; or, with a
-        `share`, in which it is a canary beside the live one.
+        `share`, in which it is a canary beside the live one. Either way the canary before it is retired.
 
         Args:
             number: the release that serves from now on.
@@ -139,14 +140,16 @@ class AppState:
 
     def _promoted(self, release: Release, number: int, now: str) -> Release:
         new = self.release(number)
-        if new and new.share:
-            return replace(release, state=CANARY, served=now or release.created) if release is new else release
-        if release.number == number:
+        if release is new and release.share:
+            return replace(release, state=CANARY, shared=now or release.created)
+        if release is new:
             note = f"rollback to release {release.restores}" if release.restores else ""
             return replace(release, state=LIVE, note=note, served=now or release.created)
-        if release.state != LIVE:
+        if release.state == CANARY:
+            return replace(release, state=RETIRED, share=0, note="replaced by a later release")
+        if release.state != LIVE or (new and new.share):
             return release
-        if new and new.restores and new.hash != release.hash:
+        if new and new.restores and (new.hash, new.image_id) != (release.hash, release.image_id):
             return replace(release, state=REJECTED, note=f"rolled back on {now}{' by ' if new.by else ''}{new.by}")
         return replace(release, state=RETIRED)
 
@@ -154,14 +157,16 @@ class AppState:
 def superfluous(state: AppState, keep: int) -> list[int]:
     """Numbers of the releases beyond the newest `keep`; the live and a starting one always stay.
 
-    Those that never served are counted apart: a row of failures takes no release away that one could go back to. One
-    that was found running, with no record of what it is, goes at once: there is no way back to it.
+    Those that never had all clients are counted apart: a row of failures, or of canaries, takes no release away that
+    one could go back to. One that was found running, with no record of what it is, goes at once: there is no way back
+    to it.
     """
     done = [release for release in reversed(state.releases) if release.state in {RETIRED, FAILED, REJECTED}]
     room = max(keep - (len(state.releases) - len(done)), 0)
     served = [release.number for release in done if release.served]
-    failed = [release.number for release in done if not release.served and release.state != RETIRED]
-    unknown = [release.number for release in done if not release.served and release.state == RETIRED]
+    never = [release for release in done if not release.served]
+    failed = [release.number for release in never if release.state != RETIRED or release.shared]
+    unknown = [release.number for release in never if release.state == RETIRED and not release.shared]
     return [*served[room:], *failed[room:], *unknown]
 
 

@@ -30,6 +30,7 @@ class Box:
     image_id: str
     status: str = "created"
     restart: str = "no"
+    restarts: int = 0
     exit_code: int = 0
     networks: list[str] = field(default_factory=list)
 
@@ -57,6 +58,7 @@ class Host:
     answering: dict[tuple[str, int], int] = field(default_factory=dict)
     effects: list[str] = field(default_factory=list)
     kill_at: int | None = None
+    addresses: dict[str, str] = field(default_factory=dict)
     jobs: list[list[str]] = field(default_factory=list)
     job_status: int = 0
     credentials: list[Any] = field(default_factory=list)
@@ -79,10 +81,17 @@ class Host:
 
     def answer(self, path: str) -> int | None:
         """What a client gets from nginx through this upstream file, None for a 502."""
-        lines = [line.split() for line in self.loaded.get(path, "").splitlines() if line.startswith("server")]
-        ports = [int(line[1].rpartition(":")[2].rstrip(";")) for line in lines if "backup" not in line]
-        box = next((box for port in ports if (box := self.on_port(port))), None)
+        box = next((box for port in self.asked(path) if (box := self.on_port(port))), None)
         return self.statuses.get(box.image_id, 200) if box else None
+
+    def asked(self, path: str) -> list[int]:
+        """The published ports that nginx shares the clients out to."""
+        lines = [line.split() for line in self.loaded.get(path, "").splitlines() if line.startswith("server 127.")]
+        return [int(line[1].rpartition(":")[2].rstrip(";")) for line in lines if "backup" not in line]
+
+    def answering_for(self, path: str) -> list[str | None]:
+        """The container behind each of these ports; None where a client's first choice refuses."""
+        return [box.name if (box := self.on_port(port)) else None for port in self.asked(path)]
 
 
 def _app(box: Box) -> str:
@@ -109,6 +118,7 @@ class FakeEngine:
                 job="portside.job" in box.config["Labels"],
                 networks=tuple(box.networks),
                 replica=int(box.config["Labels"].get("portside.replica", 1)),
+                address=self.address(box.id) if box.status == "running" and len(box.networks) == 1 else "",
             )
             for box in self.host.boxes.values()
         ]
@@ -167,7 +177,7 @@ class FakeEngine:
         self.host.effect("remove network")
 
     def address(self, container: str) -> str:
-        return "172.18.0.2"
+        return self.host.addresses.get(container, "172.18.0.2")
 
     def start(self, container: str) -> None:
         box = self.host.boxes[container]
@@ -197,7 +207,7 @@ class FakeEngine:
 
     def condition(self, container: str) -> Condition:
         box = self.host.boxes[container]
-        return Condition(box.status, exit_code=box.exit_code)
+        return Condition(box.status, exit_code=box.exit_code, restarts=box.restarts)
 
     def logs(self, container: str, lines: int) -> Sequence[str]:
         return [f"a line of {self.host.boxes[container].name}"]

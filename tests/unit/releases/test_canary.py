@@ -234,3 +234,137 @@ def test_killed_anywhere_the_app_is_served_and_the_next_run_repairs_it(tmp_path:
         else:
             return
     pytest.fail("the runs never ended")
+
+
+def test_a_client_of_the_canary_gets_the_canary(host: Host, upstream: str, canary: App) -> None:
+    assert host.answering_for(upstream) == ["shop-r1", "shop-r2"]
+    deploy(host, app(image="shop:3", upstream_file=upstream, canary=10))
+    assert host.answering_for(upstream) == ["shop-r1", "shop-r3"]
+
+
+LOST = {"gone": lambda host: host.boxes.pop("id-shop-r1"), "dead": lambda host: host.crashing.add("one")}
+
+
+@pytest.fixture(params=LOST)
+def alone(request: pytest.FixtureRequest, host: Host, upstream: str, canary: App) -> App:
+    """The canary alone answers all clients: the live release's container is gone, or ends whenever it is started."""
+    host.boxes["id-shop-r1"].status = "exited"
+    LOST[request.param](host)
+    host.effects, host.watch = [], lambda now: served(now, upstream)
+    return canary
+
+
+def served(host: Host, upstream: str) -> None:
+    assert host.answer(upstream) == 200, host.effects
+
+
+@pytest.mark.parametrize("image", ["shop:2", "shop:3"])
+def test_it_serves_until_the_release_that_replaces_both_is_there(
+    host: Host, upstream: str, alone: App, image: str
+) -> None:
+    wanted = app(image=image, upstream_file=upstream, canary=10, env={"A": "b"})
+    outcome = deploy(host, wanted)
+    assert (outcome.action, outcome.release, running(host)) == ("deployed", 3, ["shop-r3"])
+    assert states(host) == {1: "retired", 2: "retired", 3: "live"}
+    assert deploy(host, wanted).action == "unchanged"
+
+
+def test_it_goes_on_where_that_release_fails(host: Host, upstream: str, alone: App) -> None:
+    assert deploy(host, app(image="shop:bad", upstream_file=upstream, canary=10)).failed
+    assert (running(host), states(host)[2]) == (["shop-r2"], "canary")
+
+
+def test_it_is_not_aborted_where_nobody_else_serves(host: Host, alone: App) -> None:
+    (outcome,) = releaser(host).abort(alone)
+    assert outcome.failed
+    assert "release 1, which all clients would go back to, can't take them" in outcome.message
+    assert "playbooks/promote.yml -e app=shop" in outcome.message
+    assert (running(host), states(host)) == (["shop-r2"], {1: "live", 2: "canary"})
+
+
+def test_it_is_promoted_then(host: Host, alone: App) -> None:
+    (outcome,) = releaser(host).promote(alone)
+    assert (outcome.action, running(host)) == ("promoted", ["shop-r2"])
+
+
+def test_the_declaration_of_a_live_release_that_is_gone_is_deployed_anew(
+    host: Host, upstream: str, canary: App
+) -> None:
+    del host.boxes["id-shop-r1"]
+    host.watch = lambda now: served(now, upstream)
+    outcome = deploy(host, app(upstream_file=upstream, canary=10))
+    assert (outcome.action, running(host)) == ("deployed", ["shop-r3"])
+
+
+@pytest.mark.parametrize("loss", LOST)
+def test_with_two_named_ports_it_goes_before_the_next_but_only_if_the_live_one_serves(
+    host: Host, upstream: str, loss: str
+) -> None:
+    fixed: dict[str, Any] = {"upstream_file": upstream, "canary": 10, "host_ports": (8000, 8001)}
+    deploy(host, app(**fixed))
+    deploy(host, app(image="shop:2", **fixed))
+    deploy(host, app(image="shop:3", **fixed))
+    assert running(host) == ["shop-r1", "shop-r3"]
+    host.boxes["id-shop-r1"].status = "exited"
+    LOST[loss](host)
+    host.watch = lambda now: served(now, upstream)
+    outcome = deploy(host, app(image="shop:2", env={"A": "b"}, **fixed))
+    assert "Release 3, the canary, stays as it is" in outcome.message
+    host.watch, host.boxes["id-shop-r3"].status = None, "exited"
+    outcome = deploy(host, app(image="shop:2", env={"A": "b"}, **fixed))
+    assert (outcome.failed, running(host)) == (False, ["shop-r4"])
+
+
+def test_one_that_docker_restarted_once_is_promoted_and_the_live_one_taken_back(
+    host: Host, upstream: str, canary: App
+) -> None:
+    for box in host.boxes.values():
+        box.restarts = 1
+    assert releaser(host).abort(canary)[0].action == "aborted"
+    (outcome,) = releaser(host, retry=["shop"]).run([canary])
+    assert outcome.action == "deployed as a canary"
+    host.boxes["id-shop-r3"].restarts = 2
+    assert releaser(host).promote(canary)[0].action == "promoted"
+
+
+def test_a_rollback_passes_canaries_over_that_never_had_all_clients(host: Host, upstream: str) -> None:
+    fixed: dict[str, Any] = {"upstream_file": upstream, "canary": 10}
+    deploy(host, app(**fixed))
+    deploy(host, app(image="shop:2", **fixed))
+    deploy(host, app(image="shop:3", **fixed))
+    releaser(host).promote(app(image="shop:3", **fixed))
+    (outcome,) = releaser(host).roll_back(app(image="shop:3", **fixed), None)
+    assert outcome.reason == "rollback to release 1"
+
+
+def test_canaries_use_up_no_place_of_a_release_that_one_could_go_back_to(host: Host, upstream: str) -> None:
+    fixed: dict[str, Any] = {"upstream_file": upstream, "canary": 10}
+    for image in ("shop:1", "shop:2"):
+        deploy(host, app(image=image, upstream_file=upstream))
+    for number in range(8):
+        deploy(host, app(image="shop:3", env={"A": str(number)}, **fixed))
+    releaser(host).promote(app(image="shop:3", env={"A": "7"}, **fixed))
+    found = states(host)
+    assert {number: found[number] for number in (1, 2, 10)} == {1: "retired", 2: "retired", 10: "live"}
+    assert len(found) < 10
+
+
+def test_addresses_that_changed_with_a_start_are_told_to_nginx(host: Host, upstream: str) -> None:
+    host.addresses = {"id-shop-r1": "172.18.0.2", "id-shop-r2": "172.18.0.3"}
+    fixed: dict[str, Any] = {"upstream_file": upstream, "canary": 10}
+    deploy(host, app(**fixed))
+    wanted = app(image="shop:2", **fixed)
+    deploy(host, wanted)
+    host.addresses = {"id-shop-r1": "172.18.0.3", "id-shop-r2": "172.18.0.2"}
+    assert deploy(host, wanted).action == "repaired"
+    shares = {line.split()[1]: line.split()[2] for line in host.loaded[upstream].splitlines() if "172" in line}
+    assert shares == {"172.18.0.3:8000": "weight=180", "172.18.0.2:8000": "weight=20"}
+    assert deploy(host, wanted).action == "unchanged"
+
+
+def test_a_container_that_is_started_again_elsewhere_is_told_to_nginx(host: Host, upstream: str) -> None:
+    deploy(host, app(upstream_file=upstream))
+    host.boxes["id-shop-r1"].status, host.addresses["id-shop-r1"] = "exited", "172.18.0.9"
+    assert deploy(host, app(upstream_file=upstream)).action == "started"
+    assert "server 172.18.0.9:8000 backup" in host.loaded[upstream]
+    assert deploy(host, app(upstream_file=upstream)).action == "unchanged"

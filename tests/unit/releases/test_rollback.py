@@ -271,3 +271,16 @@ def test_a_release_that_served_after_it_was_rejected_is_good() -> None:
         ),
     )
     assert history.refused(state, "h", "one") is None
+
+
+def test_what_was_rolled_back_under_the_same_tag_is_not_put_back(host: Host) -> None:
+    deploy(host, first())
+    host.present["shop:1"] = "rebuilt"
+    deploy(host, first())
+    assert back(host, first()).reason == "rollback to release 1"
+    assert states(host) == {1: "retired", 2: "rejected", 3: "live"}
+    outcome = deploy(host, first())
+    assert (outcome.action, outcome.changed) == ("held", False)
+    assert [box.image_id for box in host.up("shop")] == ["one"]
+    host.present["shop:1"] = "mended"
+    assert deploy(host, first()).action == "deployed"
