@@ -89,10 +89,10 @@ options:
           check:
             description: >-
               How it is asked: `http` as nginx would ask, `tcp` a connection that is not closed at once, `image` the
-              HEALTHCHECK of the image, also for an app without `port`.
+              HEALTHCHECK of the image, also for an app without `port`. Left out, it is `http`, and `tcp` for an app
+              with `expose: private`: a database speaks no HTTP.
             type: str
             choices: ["http", "tcp", "image"]
-            default: "http"
           method:
             description: >-
               Method of the HTTP request. A POST has an empty body.

@@ -47,6 +47,11 @@ releases:
   description: The releases of each app by its name, the newest first.
   type: dict
   returned: always
+unreadable:
+  description: Apps whose state file can't be understood. M(portside.vps.app_release) fails for these, and says why.
+  type: list
+  elements: str
+  returned: always
 held:
   description: What was kept (C(extra)) of the release that serves, by app, for those whose declaration was rejected.
   type: dict
@@ -96,9 +101,10 @@ def _look(params: dict[str, Any]) -> dict[str, Any]:
         _engine(), HostFront([], [], clock), store, settings, clock=clock, ask=gate.probe, busy=lambda _, __: False
     )
     wanted = [spec.app(item) for item in validate.apps(params["apps"])]
-    states = [state for name in names if (state := store.load(name))]
+    readable = store.readable()
     return {
-        "releases": {state.app: history.rows(state) for state in states},
+        "releases": {name: history.rows(readable[name]) for name in names if name in readable},
+        "unreadable": [name for name in names if name not in readable],
         "held": releaser.held(wanted) if wanted else {},
     }
 
@@ -110,6 +116,10 @@ def main() -> None:
         found = _look(module.params)
     except (shape.InvalidInputError, StoreError, EngineError) as error:
         module.fail_json(msg=str(error))
+    for name in found["unreadable"]:
+        module.warn(
+            f"what is remembered of app `{name}` can't be read: a run of app_release says why, and what to do about it"
+        )
     module.exit_json(changed=False, **found)
 
 

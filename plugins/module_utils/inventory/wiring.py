@@ -149,4 +149,5 @@ def releases(
 def _health(app: App, name: str | None) -> Item:
     # Frameworks refuse a Host they don't know: probe with the name that real requests carry.
     host = app["health"]["host"] or name
-    return {**{key: value for key, value in app["health"].items() if key != "host"}, **({"host": host} if host else {})}
+    said = {**app["health"], "host": host}
+    return {key: value for key, value in said.items() if value is not None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 
 from ansible_collections.portside.vps.plugins.module_utils.releases import container_body
 from ansible_collections.portside.vps.plugins.module_utils.shape import Item, text, twice
@@ -22,6 +23,14 @@ CAPABILITY = re.compile(r"(CAP_)?[A-Z]+(_[A-Z]+)*")
 SHORTEST_SECRET = 6
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 LEAST_MEMORY = 6 << 20
+
+
+def masked(text: str, secrets: Iterable[str]) -> str:
+    """The text without these values, and without their lines: a program may print a key line by line."""
+    parts = {part for value in secrets for part in (value, *value.splitlines()) if len(part) >= SHORTEST_SECRET}
+    for part in sorted(parts, key=len, reverse=True):
+        text = text.replace(part, "********")
+    return text
 
 
 def problems(app: Item) -> list[str]:

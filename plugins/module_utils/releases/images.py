@@ -57,6 +57,10 @@ class Images:
         found = self.engine.image(app.image)
         return None if found and self._outdated(app, found) else found
 
+    def local(self, app: App) -> Image | None:
+        """The image that the app's reference stands for on the host; no registry is asked."""
+        return self._loaded(app) if app.name in self.archives else self.engine.image(app.image)
+
     def present(self, app: App) -> Image | None:
         """The image that the app's reference stands for now; None where the host doesn't have it yet.
 

@@ -15,9 +15,9 @@ HEALTH: Spec = {
     "check": {
         "type": "str",
         "choices": ["http", "tcp", "image"],
-        "default": "http",
         "description": "How it is asked: `http` as nginx would ask, `tcp` a connection that is not closed at once, "
-        "`image` the HEALTHCHECK of the image, also for an app without `port`.",
+        "`image` the HEALTHCHECK of the image, also for an app without `port`. Left out, it is `http`, and `tcp` for "
+        "an app with `expose: private`: a database speaks no HTTP.",
     },
     "method": {
         "type": "str",

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,6 +29,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases import (
 )
 from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
 from ansible_collections.portside.vps.plugins.module_utils.releases.before import JobFailedError
+from ansible_collections.portside.vps.plugins.module_utils.releases.containers import masked
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import Front, FrontError
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock, NotHealthyError
 from ansible_collections.portside.vps.plugins.module_utils.releases.history import NoSuchReleaseError
@@ -212,7 +214,10 @@ class Releaser:
         return self._each([app], foresee, self._store.salt() or b"")
 
     def held(self, apps: Iterable[App]) -> dict[str, str]:
-        """The apps whose declaration was rejected, each with what was kept (`extra`) of the release that serves."""
+        """The apps whose declaration was rejected, each with what was kept (`extra`) of the release that serves.
+
+        Only what is on the host counts: a registry may want a password, or be down, and this is no reason to fail.
+        """
         salt = self._store.salt() or b""
         found = {}
         for app in apps:
@@ -220,7 +225,7 @@ class Releaser:
                 state = self._store.load(app.name) if app.present else None
             except StoreError:
                 continue  # `run` says so, for this app alone
-            image = self._images.foreseen(app) if state else None
+            image = self._images.local(app) if state else None
             if state and self._refused(app, spec.fingerprint(app, salt), state, image) and state.live:
                 record = self._store.record(app.name, state.live.number)
                 # What is as it is declared is nothing to bring back (and Ansible would mask it, as what it was given).
@@ -243,7 +248,9 @@ class Releaser:
             self._store.forget(name)
 
     def _serving(self) -> list[str]:
-        return [name for name in self._store.names() if (state := self._store.load(name)) and state.live]
+        """The apps that something serves for, as far as one knows: of an unreadable state file one doesn't."""
+        known = self._store.readable()
+        return [name for name in self._store.names() if name not in known or known[name].live]
 
     def _each(self, apps: Sequence[App], work: Callable[[_Job], None], salt: bytes) -> list[Outcome]:
         """The outcomes in the order of the list, of several apps worked on at a time.
@@ -368,13 +375,21 @@ class Releaser:
         return self._engine.image(live.image_id)
 
     def _recorded(self, app: App, release: Release, host_ports: Sequence[int]) -> App | None:
-        """The app as it was declared for a release; None where that was not kept."""
+        """The app as it was declared for a release; None where that was not kept.
+
+        Args:
+            app: the app as it is declared now.
+            release: the release.
+            host_ports: the ports that are declared now, which it gets unless they are too few for it.
+        """
         record = self._store.record(app.name, release.number)
         secrets = self._store.secrets(app.name, release.number)
         if record is None or secrets is None:
             return None
-        item = {**record.app, "secrets": secrets, "extra": record.extra, "host_ports": list(host_ports)}
-        return spec.app(validate.apps([item])[0])
+        item = {**record.app, "secrets": secrets, "extra": record.extra}
+        if not host_ports or len(host_ports) >= item.get("replicas", 1):
+            item["host_ports"] = list(host_ports)
+        return spec.app(validate.recorded(item))
 
     def _foresee_restore(self, job: _Job, number: int | None) -> None:
         target = history.rollback_target(job.state, number)
@@ -787,9 +802,11 @@ class Releaser:
 
     def _drop_images(self, images: set[str]) -> None:
         with self._shared:
-            for name in self._store.names():
-                state = self._store.load(name)
-                images -= {release.image_id for release in state.releases} if state else set()
+            known = self._store.readable()
+            if {*known} != {*self._store.names()}:
+                return  # the releases of one can't be told: any image may be theirs
+            for state in known.values():
+                images -= {release.image_id for release in state.releases}
             for image in sorted(images):
                 self._engine.remove_image(image)
 
@@ -837,9 +854,8 @@ class Releaser:
     def _allocate(self, job: _Job, apps: Sequence[App]) -> AppState:
         app, state = job.app, job.state
         others = {port for other in apps if other.name != app.name for port in other.host_ports}
-        for name in self._store.names():
-            other = self._store.load(name) if name != app.name else None
-            others |= {*other.ports} if other else set()
+        others |= {port for name, other in self._store.readable().items() if name != app.name for port in other.ports}
+        others |= {port for box in self._engine.containers() if box.app != app.name for port in box.host_ports}
         live = {*plan.ports_in_use(state)}
         candidates = [] if not app.published or app.host_ports else [port for port in state.ports if port not in live]
         busy = {port for port in candidates if self._busy(app.bind, port)}
@@ -856,9 +872,8 @@ class Releaser:
             )
         return state
 
-    @staticmethod
-    def _told(job: _Job, release: Release | None, what: str, lines: Sequence[str], container: str = "") -> str:
-        """The message about a container that did not come to serve."""
+    def _told(self, job: _Job, release: Release | None, what: str, lines: Sequence[str], container: str = "") -> str:
+        """The message about a container that did not come to serve; without the secrets of any release."""
         number = release.number if release else "?"
         text = f"release {number} ({job.app.image}) was given up: {what}"
         if job.state.live and release and job.state.live.number != release.number:
@@ -867,7 +882,14 @@ class Releaser:
             text += f"\nLast lines of {container}:\n" + "\n".join(f"  {line}" for line in lines)
         elif container:
             text += f"\n{container} wrote nothing"
-        return text
+        return masked(text, self._secrets(job))
+
+    def _secrets(self, job: _Job) -> list[str]:
+        found = [*job.app.secrets.values()]
+        for release in job.state.releases:
+            with suppress(StoreError):
+                found += (self._store.secrets(job.app.name, release.number) or {}).values()
+        return found
 
 
 def _digest(reference: str, image: Image) -> str:

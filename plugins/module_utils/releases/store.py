@@ -8,7 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,16 @@ class Store:
                 f"{path} can't be read ({error}): move it aside and run again; the running container is then taken over"
             ) from error
 
+    def readable(self) -> dict[str, AppState]:
+        """What is remembered of all apps, by name; one whose file can't be understood is left out."""
+        found = {}
+        for name in self.names():
+            with suppress(StoreError):
+                state = self.load(name)
+                if state:
+                    found[name] = state
+        return found
+
     def save(self, state: AppState) -> None:
         """Replace what is remembered of the app."""
         directory = self._directory(self.root / state.app)
@@ -72,8 +82,8 @@ class Store:
 
     def secrets(self, app: str, release: int) -> dict[str, str] | None:
         """The secrets of a release, or None where they are not known."""
-        text = read_text(self._secrets_file(app, release))
-        return None if text is None else dict(json.loads(text))
+        kept = self._kept(self._secrets_file(app, release))
+        return None if kept is None else dict(kept)
 
     def save_secrets(self, app: str, release: int, values: Mapping[str, str]) -> None:
         """Keep the secrets of a release, for a rollback to it."""
@@ -84,8 +94,8 @@ class Store:
 
     def record(self, app: str, release: int) -> Record | None:
         """How a release was declared, or None where that is not known."""
-        text = read_text(self._record_file(app, release))
-        return None if text is None else Record(**json.loads(text))
+        kept = self._kept(self._record_file(app, release))
+        return None if kept is None else Record(kept["app"], kept.get("extra", ""))
 
     def save_record(self, app: str, release: int, record: Record) -> None:
         """Keep how a release was declared, for a rollback to it."""
@@ -167,6 +177,15 @@ class Store:
             handle.write(f"pid {os.getpid()} since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n")
             handle.flush()
             yield
+
+    def _kept(self, path: Path) -> Any:
+        text = read_text(path)
+        try:
+            return None if text is None else json.loads(text)
+        except ValueError as error:
+            raise StoreError(
+                f"{path} can't be read ({error}): move it aside; there is no rollback to it then"
+            ) from error
 
     def _record_file(self, app: str, release: int) -> Path:
         return self.root / app / "releases" / f"r{release}.json"

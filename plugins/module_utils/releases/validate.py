@@ -185,7 +185,7 @@ def listed(raw: Any, spec: Spec, what: str) -> tuple[list[Item], list[str]]:
             continue
         where = f"app `{item['name']}`" if item.get("name") else f"item {number} of {what}"
         app, misshapen = shape(item, spec, where)
-        wrong += misshapen or [f"{where}: {problem}" for problem in problems(app)]
+        wrong += misshapen or [f"{where}: {problem}" for problem in problems(_completed(app))]
         found.append(app)
     return found, wrong
 
@@ -204,6 +204,26 @@ def apps(raw: Any) -> list[Item]:
     if wrong:
         raise InvalidInputError("\n".join(wrong))
     return found
+
+
+def recorded(item: Item) -> Item:
+    """An app as it was declared for a release of the past, completed with the options that came later.
+
+    Whether its values go together was looked at then, and what an option allows may have changed since.
+
+    Raises:
+        InvalidInputError: it has not the form of an app.
+    """
+    found, wrong = shape(item, APP, f"what was kept of app `{item.get('name')}`")
+    if wrong:
+        raise InvalidInputError("\n".join(wrong))
+    return _completed(found)
+
+
+def _completed(app: Item) -> Item:
+    """With the default that another option decides."""
+    app["health"]["check"] = app["health"]["check"] or ("tcp" if app["expose"] == "private" else "http")
+    return app
 
 
 def order_problems(apps: Iterable[Item]) -> list[str]:

@@ -53,9 +53,12 @@ class Host:
     boxes: dict[str, Box] = field(default_factory=dict)
     loaded: dict[str, str] = field(default_factory=dict)
     rejects: bool = False
+    talkative: bool = False
+    registry_down: bool = False
     now: float = 0.0
     networks: set[str] = field(default_factory=set)
     answering: dict[tuple[str, int], int] = field(default_factory=dict)
+    silent: set[tuple[str, int]] = field(default_factory=set)
     effects: list[str] = field(default_factory=list)
     kill_at: int | None = None
     addresses: dict[str, str] = field(default_factory=dict)
@@ -139,6 +142,8 @@ class FakeEngine:
         return image
 
     def registry_digest(self, reference: str, credentials: Mapping[str, str] | None) -> str:
+        if self.host.registry_down:
+            raise EngineError(f"{reference}: connection refused")
         return f"sha256:{self.host.registry[reference]}"
 
     def load(self, file: str) -> None:
@@ -210,7 +215,8 @@ class FakeEngine:
         return Condition(box.status, exit_code=box.exit_code, restarts=box.restarts)
 
     def logs(self, container: str, lines: int) -> Sequence[str]:
-        return [f"a line of {self.host.boxes[container].name}"]
+        box = self.host.boxes[container]
+        return [f"a line of {box.name}", *(box.config["Env"] if self.host.talkative else [])]
 
     def remove_image(self, image: str) -> None:
         if not any(box.image_id == image for box in self.host.boxes.values()):
@@ -288,6 +294,8 @@ def releaser(host: Host, keep: int = 3, retry: Collection[str] = ()) -> Releaser
         host.now += seconds
 
     def ask(address: str, port: int, health: Health) -> Answer:
+        if (address, port) in host.silent:
+            return Answer(connected=True) if health.check == "tcp" else Answer(error="no answer within 5 s")
         if (address, port) in host.answering:
             return Answer(status=host.answering[address, port])
         box = host.on_port(port)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.portside.vps.plugins.module_utils.releases import spec, validate
 from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Outcome
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState
@@ -581,3 +582,52 @@ def test_a_recreated_app_whose_switch_was_cut_off_and_undone_is_served_by_the_ol
     (outcome,) = deploy(host, app(**fixed))
     assert (outcome.action, running(host)) == ("repaired", [("shop-r1", 18000)])
     assert host.answer(fixed["upstream_file"]) == 200
+
+
+def test_an_unreadable_state_file_fails_its_app_alone(host: Host) -> None:
+    host.present |= {"other:1": "other", "other:2": "other two"}
+    deploy(host, app("a", "other:1"), app("b"))
+    (host.root / "a" / "state.json").write_text("{")
+    broken, good = deploy(host, app("a", "other:2"), app("b", "shop:2"), keep=1)
+    assert "a/state.json can't be read" in broken.message
+    assert "move it aside" in broken.message
+    assert (good.action, running(host, "a"), running(host, "b")) == (
+        "deployed",
+        [("a-r1", 18000)],
+        [("b-r2", good.host_port)],
+    )
+    assert {"other", "one"} <= {*host.present.values()}, "whose images these are can't be told"
+    releaser(host).forget_failures([app("b")])
+    assert releaser(host).orphans([app("b")]) == ["a"]
+    assert (host.root / "a" / "state.json").exists()
+
+
+def test_what_was_kept_of_a_release_and_is_unreadable_fails_its_app_alone(host: Host) -> None:
+    deploy(host, app("a"), app("b"))
+    (host.root / "a" / "secrets" / "r1.json").write_text("{")
+    broken, good = deploy(host, app("a", "shop:2"), app("b", "shop:2"))
+    assert "a/secrets/r1.json can't be read" in broken.message
+    assert good.action == "deployed"
+
+
+def test_a_database_that_speaks_no_http_is_released(host: Host) -> None:
+    """Declared as in docs/containers.md."""
+    item = {"name": "db", "image": "shop:1", "port": 5432, "expose": "private", "networks": ["shop"]}
+    (wanted,) = validate.apps([item])
+    host.silent.add(("172.18.0.2", 5432))
+    assert deploy(host, spec.app(wanted))[0].action == "deployed"
+
+
+@pytest.mark.parametrize(
+    ("changes", "check"),
+    [
+        ({}, "http"),
+        ({"expose": "private"}, "tcp"),
+        ({"expose": "private", "health": {"path": "/health"}}, "tcp"),
+        ({"expose": "private", "health": {"check": "http"}}, "http"),
+        ({"health": {"check": "tcp"}}, "tcp"),
+    ],
+)
+def test_a_private_app_is_asked_for_a_connection_unless_it_says_otherwise(changes: dict[str, Any], check: str) -> None:
+    (item,) = validate.apps([{"name": "shop", "image": "shop:1", "port": 8000, **changes}])
+    assert spec.app(item).health.check == check

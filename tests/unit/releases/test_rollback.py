@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.portside.vps.plugins.module_utils.releases import history
+from ansible_collections.portside.vps.plugins.module_utils.releases import containers, history
 from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Outcome
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState, Release, superfluous
@@ -284,3 +284,47 @@ def test_what_was_rolled_back_under_the_same_tag_is_not_put_back(host: Host) -> 
     assert [box.image_id for box in host.up("shop")] == ["one"]
     host.present["shop:1"] = "mended"
     assert deploy(host, first()).action == "deployed"
+
+
+def test_what_is_held_is_told_without_the_registry(host: Host) -> None:
+    deploy(host, first())
+    deploy(host, first(image="shop:bad"))
+    host.registry_down = True
+    assert releaser(host).held([first(image="shop:bad", pull="always", extra="new")]) == {"shop": "site one"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"host_ports": (8000, 8001)}, {"replicas": 2, "host_ports": (8000, 8001, 8002, 8003)}),
+        ({"replicas": 3, "host_ports": (8000, 8001, 8002, 8003, 8004, 8005)}, {"host_ports": (9000, 9001)}),
+        ({"host_ports": (8000, 8001), "canary": 10}, {"host_ports": (8000,)}),
+    ],
+    ids=["more", "fewer", "canary"],
+)
+def test_another_number_of_named_ports_keeps_nobody_from_going_back(
+    host: Host, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    deploy(host, first(**before))
+    deploy(host, second(**after))
+    outcome = back(host, second(**after))
+    assert (outcome.action, outcome.message) == ("rolled back", "")
+    assert len(host.up("shop")) == before.get("replicas", 1)
+    assert deploy(host, second(**after)).action == "held"
+    again = first(image="shop:bad", **before)
+    assert deploy(host, again).failed
+    assert deploy(host, again).action == "held"
+
+
+def test_the_log_of_a_release_of_the_past_shows_none_of_its_secrets(host: Host) -> None:
+    deploy(host, first())
+    deploy(host, second())
+    host.statuses["one"], host.talkative = 500, True
+    message = back(host, second()).message
+    assert "A=1\n  KEY=********" in message
+    assert "value-one" not in message
+
+
+def test_a_key_of_several_lines_is_masked_line_by_line() -> None:
+    said = containers.masked("got MIIEvQIB\nand AAAA0000 x", ["-----BEGIN\nMIIEvQIB\nAAAA0000\nend", "ok"])
+    assert said == "got ********\nand ******** x"

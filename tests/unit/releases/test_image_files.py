@@ -1,0 +1,33 @@
+"""The controller's half of app_release: which files it looks at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.portside.vps.plugins.action import app_release
+
+APPS = [
+    {"name": "shop", "image": "shop:1", "image_archive": "shop.tar"},
+    {"name": "gone", "image_archive": "gone.tar", "state": "absent"},
+    {"name": "blog", "image": "blog:1"},
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ({}, ["shop"]),
+        ({"only": ["shop"]}, ["shop"]),
+        ({"only": ["blog"]}, []),
+        ({"rollback": "shop"}, []),
+        ({"promote": "shop"}, []),
+        ({"abort": "shop"}, []),
+    ],
+)
+def test_only_a_release_needs_the_file_of_its_image(arguments: dict[str, Any], names: list[str]) -> None:
+    plugin = app_release.ActionModule.__new__(app_release.ActionModule)
+    plugin._task = SimpleNamespace(args={"apps": APPS, **arguments})
+    assert plugin._files() == {name: Path(f"{name}.tar") for name in names}
