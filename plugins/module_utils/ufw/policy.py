@@ -435,7 +435,7 @@ def summary(files: Mapping[str, str], rules: Mapping[Family, Sequence[Entry]], n
     conf = files.get("conf", "")
     enabled = read_setting(conf, "ENABLED").lower() == "yes"
     lines += [
-        f"IPv6: {read_setting(defaults, 'IPV6').lower() or 'none'}",
+        f"IPv6 enabled: {read_setting(defaults, 'IPV6').lower() or 'none'}",
         f"logging: {read_setting(conf, 'LOGLEVEL').lower() or 'none'}",
         f"enabled: {'yes' if enabled else 'no'}{', at boot too' if enabled and boots else ''}",
     ]

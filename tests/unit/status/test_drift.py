@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.status import drift
+from ansible_collections.portside.vps.plugins.module_utils.ufw import policy
 
 
 def entry(header: str, before: str, after: str, after_header: str = "") -> dict[str, str]:
@@ -40,6 +42,18 @@ CASES: dict[str, tuple[str, dict[str, Any], list[str]]] = {
         "ufw_policy",
         {"changed": True, "diff": entry("ufw", "IPv6: allow 1/tcp\n", "")},
         ["rule allow 1/tcp (IPv6 alone): is not declared"],
+    ),
+    "rules in another order": (
+        "ufw_policy",
+        {
+            "changed": True,
+            "diff": entry(
+                "ufw",
+                "IPv4: deny 1/tcp\nIPv4: allow 2/tcp\nIPv4: deny 3/tcp\nIPv6: deny 3/tcp\n",
+                "IPv4: allow 2/tcp\nIPv4: deny 1/tcp\nIPv4: deny 3/tcp\n",
+            ),
+        },
+        ["rule deny 3/tcp (IPv6 alone): is not declared", "rule allow 2/tcp (IPv4 alone): stands in another order"],
     ),
     "settings of the firewall": (
         "ufw_policy",
@@ -184,3 +198,18 @@ def test_a_server_that_is_as_declared_gives_no_alarm(module: str) -> None:
 def test_a_long_line_is_cut() -> None:
     what = drift.changed_text("", "x") + drift.changed_text("a" * 200, "b")
     assert len(what) < 120
+
+
+def test_many_lines_that_are_alike_are_compared_in_no_time() -> None:
+    before = "".join(f"server 192.0.2.{number} weight={number} max_fails=0;\n" for number in range(300))
+    began = time.monotonic()
+    what = drift.changed_text(before, before.replace("max_fails=0", "max_fails=1"))
+    assert "and 299 more" in what
+    assert time.monotonic() - began < 5
+
+
+def test_the_firewalls_ipv6_setting_is_a_setting_and_no_rule() -> None:
+    before = {"defaults": "IPV6=no\n"}
+    shown = [policy.summary(files, {}, "", boots=True) for files in (before, {"defaults": "IPV6=yes\n"})]
+    found = drift.read("portside.vps.ufw_policy", "t", {"changed": True, "diff": entry("ufw", *shown)})
+    assert [(one["name"], one["what"]) for one in found] == [("IPv6 enabled", "is no, declared yes")]
