@@ -68,7 +68,7 @@ def app_containers(
         raw: the value of `portside_apps`.
         egress: the value of `portside_egress`.
         upstream_dir: where the files stand that name each app's live release.
-        server: the server's own names and addresses, as the inventory has them.
+        server: the server's own names and addresses, as declared: the same for whoever runs Ansible.
     """
     return wiring.releases(completed(raw), egress, upstream_dir, server)
 
@@ -96,7 +96,7 @@ def egress_environment(egress_settings: Mapping[str, Any], consumer: str, server
     Args:
         egress_settings: the value of `portside_egress`.
         consumer: its key there.
-        server: the server's own names and addresses, as the inventory has them.
+        server: the server's own names and addresses, as declared: the same for whoever runs Ansible.
     """
     return egress.consumer_environment(egress_settings, consumer, server)
 

@@ -63,7 +63,7 @@ CAUSES: tuple[Cause, ...] = (
         "Browsers, senders of webhooks and the certificate authority go to another machine.",
         "At your DNS provider set the A record of {name} to {expected}. Done when `dig +short A {name}` shows it. "
         "If a CDN or NAT stands in front "
-        "on purpose, say so: `portside_diagnose_addresses: [{found}]`.",
+        "on purpose, say so: `portside_addresses: [{found}]`.",
     ),
     Cause(
         "dns-wrong-aaaa",

@@ -228,13 +228,6 @@ SETTINGS: Spec = {
         "default": "localhost",
         "description": "Host of the inventory that `playbooks/diagnose.yml` looks from; by default the controller.",
     },
-    "portside_diagnose_addresses": {
-        "type": "list",
-        "elements": "str",
-        "default": [],
-        "description": "Addresses under which the internet reaches the host, for a host behind NAT or a CDN. By "
-        "default those on its outside interfaces, and `ansible_host`.",
-    },
     "portside_diagnose_ca_file": {
         "type": "str",
         "default": "",
@@ -246,6 +239,14 @@ SETTINGS: Spec = {
         "default": {},
         "description": "Signing secrets of webhooks by app. With one, diagnose sends a signed test event "
         "(type `portside.diagnose`) too, which shows that body and signature arrive as they were sent.",
+    },
+    "portside_addresses": {
+        "type": "list",
+        "elements": "str",
+        "default": [],
+        "description": "Addresses under which the server is reached from outside. They stand in `NO_PROXY` of whoever "
+        "uses a proxy, and `diagnose.yml` compares DNS with them. By default `NO_PROXY` holds none, and `diagnose.yml` "
+        "takes those on its outside interfaces and `ansible_host`: say them for a server behind NAT or a CDN.",
     },
     "portside_hosts": {
         "type": "str",

@@ -187,4 +187,8 @@ def settings_problems(settings: Mapping[str, Any]) -> list[str]:
     email = complete_settings["portside_acme_email"]
     if email and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email):
         problems.append(f"`portside_acme_email: {email}` is not an e-mail address")
-    return problems
+    return problems + [
+        f"`portside_addresses` item `{address}` is not an address such as `203.0.113.10` or `2001:db8::10`"
+        for address in complete_settings["portside_addresses"]
+        if not egress.is_address(address)
+    ]

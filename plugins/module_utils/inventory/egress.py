@@ -32,6 +32,11 @@ def _address(text: str) -> str | None:
         return None
 
 
+def is_address(text: str) -> bool:
+    """Whether the text is one IPv4 or IPv6 address."""
+    return _address(text) is not None
+
+
 def _range(text: str) -> tuple[list[str], str | None]:
     try:
         network = ipaddress.ip_network(text, strict=False)
@@ -166,7 +171,7 @@ def apt_conf(shared: Mapping[str, Any] | None) -> str:
 
 
 def server_names(names: Iterable[str]) -> list[str]:
-    """Those among the inventory's names of a server that a client could ask for: addresses, and names with a dot."""
+    """Those among a server's names and addresses that a client could ask for: addresses, and names with a dot."""
     found = [(name, portable(name)) for name in names]
     kept = [names for name, (names, problem) in found if not problem and (_address(name) or "." in name)]
     return list(dict.fromkeys(name for names in kept for name in names))

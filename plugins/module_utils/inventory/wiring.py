@@ -122,7 +122,7 @@ def releases(
         apps: all of the server.
         shared_egress: the value of `portside_egress`.
         upstream_dir: where the files stand that name each app's live release.
-        server: the server's own names and addresses, as the inventory has them.
+        server: the server's own names and addresses, as declared: the same for whoever runs Ansible.
     """
     apps, server = list(apps), list(server)
     names = _public_names(apps)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 from ansible_collections.portside.vps.plugins.filter import apps as filters
 from ansible_collections.portside.vps.plugins.filter import nginx
 from ansible_collections.portside.vps.plugins.module_utils.inventory import app_spec, roles
@@ -220,6 +222,7 @@ def test_which_releases_nginx_has_http3(release, expected):
         ({"portside_app": []}, "`portside_app` is no variable of Portside: did you mean `portside_apps`?"),
         ({"nginx_sites": [{"name": "x"}]}, "`nginx_sites` is for the role alone; here it is made from `portside_apps`"),
         ({"ufw_rules": [{"port": "1"}]}, "is made from `portside_firewall_rules`: say it there"),
+        ({"portside_addresses": ["web1"]}, "`portside_addresses` item `web1` is not an address such as `203.0.113.10`"),
         ({"portside_apps": [{"name": "x"}]}, "app `x`: `image` is missing"),
     ],
 )
@@ -229,3 +232,11 @@ def test_inventory_problems(settings, words):
 
 def test_a_sound_inventory_has_no_problems():
     assert filters.inventory_problems({"portside_apps": [SHOP, WORKER]}, []) == []
+
+
+def test_no_proxy_is_the_same_whoever_runs_ansible_and_from_wherever():
+    wired = trust_as_template(DataLoader().load_from_file("playbooks/vars/wiring.yml")["__portside_server"])
+    base = {"inventory_hostname": "web1.example.com", "portside_addresses": ["203.0.113.10"]}
+    connections = ({"ansible_host": "203.0.113.99"}, {"ansible_host": "web1-by-alias.example.com"}, {})
+    seen = [Templar(DataLoader(), variables={**base, **connection}).template(wired) for connection in connections]
+    assert seen == [["203.0.113.10", "web1.example.com"]] * 3
