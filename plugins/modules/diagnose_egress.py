@@ -33,7 +33,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 apps:
-  description: For each app whose container runs, its C(checks), each with C(url), C(route), C(attempt), C(direct).
+  description: For each app whose container runs, its C(container), what is wrong with its CA certificates (C(trust)),
+    and its C(checks), each with C(url), C(route), C(attempt), C(direct).
   type: dict
   returned: success
 """

@@ -507,6 +507,23 @@ CAUSES: tuple[Cause, ...] = (
         "`ca-certificates` in the image.",
     ),
     Cause(
+        "egress-ca-file",
+        hops.EGRESS,
+        "in container {container} {error}",
+        "Libraries that read the variable refuse every https connection, or trust others than you meant.",
+        "Mount the file there (`volumes` of app {app}), or correct or remove the variable in `env`; then "
+        "`ansible-playbook playbooks/deploy.yml -e app={app}`.",
+    ),
+    Cause(
+        "egress-ca-none",
+        hops.EGRESS,
+        "container {container} has no CA certificates where programs look for them",
+        "What was asked for is trusted by the server's own; curl, OpenSSL and Go in the container trust nobody. "
+        "Libraries that bring certificates of their own (certifi, Java, Node) work.",
+        "Install `ca-certificates` in the image, or mount a bundle and name it in `SSL_CERT_FILE`.",
+        WARNING,
+    ),
+    Cause(
         "egress-tls",
         hops.EGRESS,
         "no TLS handshake with {host}{through}: {error}",
@@ -520,6 +537,23 @@ CAUSES: tuple[Cause, ...] = (
         "{url} answers {status} {error}{through}",
         "The way is free; whoever answers has trouble.",
         "Look at the status page of {host}, and try again later.",
+    ),
+    Cause(
+        "egress-silent",
+        hops.EGRESS,
+        "{url} takes the connection{through} and gives no answer: {error}",
+        "A call of the app hangs until it gives up.{tried}",
+        "From the server: `curl -v --max-time 20 {url}`. Silent there, too: {host} has trouble. Answered there: "
+        "something on the container's way holds answers back, an MTU that is too large for instance; a proxy in "
+        "between has more in its log{or_direct}.",
+    ),
+    Cause(
+        "egress-untried",
+        hops.EGRESS,
+        "{url} could not be tried from inside container {container}: {error}",
+        "Whether the app can call it is not known.",
+        "`docker ps --all --filter name={container}` says whether it has ended meanwhile; else correct the URL, or the "
+        "`*_PROXY` variable of the image, that could not be read. Then run the diagnosis again.",
     ),
 )
 

@@ -7,7 +7,7 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -15,12 +15,9 @@ from urllib.parse import unquote, urlsplit
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import namespace, probe
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.containers import everything, own
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.route import environment, proxy_of, route
+from ansible_collections.portside.vps.plugins.module_utils.diagnosis.trust import Trust, trust
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
 
-# What libraries read for another bundle of CA certificates, in the order in which requests and OpenSSL do.
-CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-# Where images have it: Debian and Alpine, Red Hat.
-CA_FILES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 # What a proxy says of its own accord for plain http.
 PROXY_REFUSALS = (403, 407)
 
@@ -31,20 +28,6 @@ class Stopped(Exception):
     def __init__(self, stage: str, error: str, status: int = 0) -> None:
         super().__init__(error)
         self.stage, self.error, self.status = stage, error, status
-
-
-def ca_file(variables: Mapping[str, str], root: Path) -> str:
-    """The bundle that programs in a container trust, as a path of the host; the host's own where the image has none.
-
-    Args:
-        variables: the container's environment.
-        root: its root directory, as the host sees it.
-    """
-    wanted = [variables[name] for name in CA_VARIABLES if variables.get(name)]
-    found = next(
-        (root / path.lstrip("/") for path in (*wanted, *CA_FILES) if (root / path.lstrip("/")).is_file()), None
-    )
-    return str(found) if found else ""
 
 
 def _dial(host: str, port: int, stages: tuple[str, str]) -> socket.socket:
@@ -85,13 +68,13 @@ def _login(proxy: str) -> str:
     return "Basic " + base64.b64encode(pair.encode()).decode()
 
 
-def attempt(url: str, proxy: str, trusted: str) -> dict[str, Any]:
+def attempt(url: str, proxy: str, trusted: Trust) -> dict[str, Any]:
     """One request: `{stage, status, error, ms}`; the stage is `ok`, or where it ended.
 
     Args:
         url: what is asked for.
         proxy: the proxy's URL, empty for none.
-        trusted: the bundle of CA certificates; empty for the machine's own.
+        trusted: whose certificates are believed.
     """
     begin = time.monotonic()
     try:
@@ -102,7 +85,7 @@ def attempt(url: str, proxy: str, trusted: str) -> dict[str, Any]:
     return {**found, "ms": probe.milliseconds(begin)}
 
 
-def _attempt(url: str, proxy: str, trusted: str) -> tuple[int, str]:
+def _attempt(url: str, proxy: str, trusted: Trust) -> tuple[int, str]:
     parts, through = urlsplit(url), urlsplit(proxy)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -122,33 +105,49 @@ def _attempt(url: str, proxy: str, trusted: str) -> tuple[int, str]:
         raw = _secured(raw, host, trusted)
     answer = probe.ask(raw, parts.netloc, "GET", target, headers=headers)
     if not answer["status"]:
-        raise Stopped("http", answer["error"])
+        raise Stopped("silent", answer["error"])
     if proxy and parts.scheme == "http" and answer["status"] in PROXY_REFUSALS:
         raise Stopped("connect", "", answer["status"])
     return answer["status"], ""
 
 
-def _secured(raw: socket.socket, host: str, trusted: str) -> ssl.SSLSocket:
-    secured, seen = probe.handshake(raw, host, probe.trusting(file=trusted))
+def _secured(raw: socket.socket, host: str, trusted: Trust) -> ssl.SSLSocket:
+    secured, seen = probe.handshake(raw, host, probe.trusting(bundle=trusted.bundle, added=trusted.added))
     if secured is None:
         raise Stopped("certificate" if seen["code"] else "tls", seen["error"])
     return secured
 
 
-def check(url: str, variables: Mapping[str, str], trusted: str) -> dict[str, Any]:
+def check(url: str, variables: Mapping[str, str], trusted: Trust) -> dict[str, Any]:
     """A URL the way the environment says, and, where that is a proxy, without it too."""
     proxy = proxy_of(url, variables)
+    found = attempt(url, proxy, trusted)
+    direct = attempt(url, "", trusted) if proxy else None
+    if direct and found["stage"] == "connect" and url.startswith("http:") and direct["status"] == found["status"]:
+        # The proxy passed it on: whoever was asked refuses it.
+        found["stage"] = "ok"
+    return {"url": url, "route": route(url, variables), "attempt": found, "direct": direct}
+
+
+def untried(url: str, error: str) -> dict[str, Any]:
+    """A URL that could not be asked for at all."""
     return {
         "url": url,
-        "route": route(url, variables),
-        "attempt": attempt(url, proxy, trusted),
-        "direct": attempt(url, "", trusted) if proxy else None,
+        "route": {"proxy": "", "variable": ""},
+        "attempt": {"stage": "untried", "status": 0, "error": error, "ms": 0},
+        "direct": None,
     }
 
 
-def checks(urls: Sequence[str], variables: Mapping[str, str], trusted: str) -> list[dict[str, Any]]:
-    """All URLs of an app, one after the other: they are few."""
-    return [check(url, variables, trusted) for url in urls]
+def checks(urls: Sequence[str], variables: Mapping[str, str], trusted: Trust) -> list[dict[str, Any]]:
+    """All URLs of an app, one after the other: they are few. One that can't be asked for leaves the others alone."""
+    found = []
+    for url in urls:
+        try:
+            found.append(check(url, variables, trusted))
+        except (OSError, ValueError) as error:
+            found.append(untried(url, str(error)))
+    return found
 
 
 def look(apps: Sequence[Mapping[str, Any]], state_dir: Path) -> dict[str, Any]:
@@ -164,17 +163,31 @@ def look(apps: Sequence[Mapping[str, Any]], state_dir: Path) -> dict[str, Any]:
         container = own(app["name"], _live(app["name"], state_dir), found)
         if not app["checks"] or container is None or container["status"] != "running":
             continue
+        tasks.append((app, container, namespace.Task(container["pid"], _work(app["checks"], container))))
+    return {
+        app["name"]: {"container": container["name"], **_seen(app["checks"], task)} for app, container, task in tasks
+    }
+
+
+def _work(urls: Sequence[str], container: Mapping[str, Any]) -> Callable[[], dict[str, Any]]:
+    def work() -> dict[str, Any]:
         variables = environment(container["env"])
-        trusted = ca_file(variables, Path(f"/proc/{container['pid']}/root"))
-        urls = list(app["checks"])
-        work = _work(urls, variables, trusted)
-        tasks.append((app["name"], container["name"], namespace.Task(container["pid"], work)))
-    return {name: {"container": container, "checks": task.result()} for name, container, task in tasks}
+        # Read through /proc, which the new mount namespace has too.
+        trusted = trust(variables, Path(f"/proc/{container['pid']}/root"))
+        return {
+            "trust": {"stage": trusted.stage, "error": trusted.error},
+            "checks": checks(urls, variables, trusted),
+        }
+
+    return work
 
 
-def _work(urls: Sequence[str], variables: Mapping[str, str], trusted: str) -> Any:
-    # The bundle is read through /proc, which the new mount namespace has too.
-    return lambda: checks(urls, variables, trusted)
+def _seen(urls: Sequence[str], task: namespace.Task) -> dict[str, Any]:
+    """What came of it; a container may end meanwhile, and that concerns this app alone."""
+    try:
+        return dict(task.result())
+    except RuntimeError as error:
+        return {"trust": {"stage": "", "error": ""}, "checks": [untried(url, str(error)) for url in urls]}
 
 
 def _live(app: str, state_dir: Path) -> str:

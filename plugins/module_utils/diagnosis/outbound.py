@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +21,11 @@ CAUSES = {
     "certificate": "egress-certificate",
     "tls": "egress-tls",
     "http": "egress-answer",
+    "silent": "egress-silent",
+    "untried": "egress-untried",
 }
+# What is wrong with the CA certificates of a container (diagnosis/trust.py) -> the cause.
+TRUST = {"file": "egress-ca-file", "none": "egress-ca-none"}
 
 
 def egress(app: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Finding]:
@@ -29,12 +33,15 @@ def egress(app: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Finding]
 
     Args:
         app: its `name`.
-        seen: `container`, and `checks`: for each URL `route`, `attempt` (that way) and `direct` (tried too where the
-            route is a proxy, else None).
+        seen: `container`, `trust` (what is wrong with its CA certificates), and `checks`: for each URL `route`,
+            `attempt` (that way) and `direct` (tried too where the route is a proxy, else None).
     """
+    trust = seen["trust"]["stage"]
+    if _trust_counts(trust, seen["checks"]):
+        yield finding(TRUST[trust], app=app["name"], container=seen["container"], error=seen["trust"]["error"])
     for check in seen["checks"]:
         attempt, route, url = check["attempt"], check["route"], urlsplit(check["url"])
-        if attempt["stage"] == OK:
+        if attempt["stage"] == OK or (attempt["stage"] == "certificate" and trust == "file"):
             continue
         host = url.hostname or ""
         cause = CAUSES[attempt["stage"]]
@@ -57,6 +64,14 @@ def egress(app: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Finding]
             tried=tried,
             or_direct=or_direct,
         )
+
+
+def _trust_counts(trust: str, checks: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether anybody minds: without https nobody, and where a certificate is refused for want of a bundle, that is
+    said of the certificate."""
+    refused = any(check["attempt"]["stage"] == "certificate" for check in checks)
+    secure = any(check["url"].startswith("https:") for check in checks)
+    return secure and (trust == "file" or (trust == "none" and not refused))
 
 
 def _without(direct: Mapping[str, Any] | None, host: str) -> tuple[str, str]:

@@ -15,6 +15,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 # Seconds. Senders of webhooks give up after 10 (Stripe documents "a 2xx quickly", and cuts off at about that): the
@@ -50,9 +51,19 @@ def connect(host: str, port: int, timeout: float = CONNECT_TIMEOUT) -> tuple[soc
     return connection, {"answer": OPEN, "error": "", "ms": milliseconds(begin)}
 
 
-def trusting(certificates: str = "", file: str = "") -> ssl.SSLContext:
-    """A context that trusts these certificates (PEM) or that bundle, or, without either, what this machine trusts."""
-    context = ssl.create_default_context(cadata=certificates or None, cafile=file or None)
+def trusting(certificates: str = "", bundle: str = "", added: str = "") -> ssl.SSLContext:
+    """A context that trusts these certificates (PEM) or that bundle, or, without either, what this machine trusts.
+
+    Args:
+        certificates: PEM.
+        bundle: a file, or a directory with hashed names.
+        added: a file to trust beside them.
+    """
+    folder = bundle if bundle and Path(bundle).is_dir() else None
+    file = None if folder else bundle or None
+    context = ssl.create_default_context(cadata=certificates or None, cafile=file, capath=folder)
+    if added:
+        context.load_verify_locations(cafile=added)
     # Python 3.13 asks more of a CA certificate than browsers do.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible_collections.portside.vps.plugins.module_utils.inventory import egress
 from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import APP, SETTINGS
@@ -52,6 +53,13 @@ def _tag_problem(image: str) -> str | None:
         f"`image: {image}` needs a tag of its own, such as `:1.4.2`: under `latest` a new release can't be told "
         "from the old one, and there is nothing to go back to"
     )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        return bool(re.fullmatch(r"https?://[^\s/@]+(/\S*)?", text)) and urlsplit(text).port != 0
+    except ValueError:  # the port is no number up to 65535
+        return False
 
 
 def _domain_problem(domain: str) -> str | None:
@@ -97,7 +105,7 @@ def _problems(app: App) -> list[str]:
     found += [
         f"`egress_checks` item `{url}` is not a URL such as `https://api.stripe.com`"
         for url in app["egress_checks"]
-        if not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", url)
+        if not _is_url(url)
     ]
     return [problem for problem in found if problem]
 

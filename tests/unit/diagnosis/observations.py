@@ -113,6 +113,7 @@ OUTSIDE: dict[str, Any] = {
 }
 EGRESS: dict[str, Any] = {
     "container": "shop-api-r3",
+    "trust": {"stage": "", "error": ""},
     "checks": [
         {
             "url": "https://api.stripe.com",

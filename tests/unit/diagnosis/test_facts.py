@@ -14,8 +14,10 @@ from ansible_collections.portside.vps.plugins.module_utils.diagnosis import (
     outside,
     probe,
     route,
+    trust,
 )
 
+from lab import pki
 from lab.stripe import EVENT, signature
 
 DUMP = """\
@@ -129,16 +131,128 @@ def test_the_password_is_kept_for_the_proxy_itself():
     assert route.environment(["A=b=c", "HTTPS_PROXY=", "PATH=/bin"]) == {"A": "b=c", "HTTPS_PROXY": "", "PATH": "/bin"}
 
 
-def test_the_certificates_an_app_trusts_are_those_its_environment_names_else_its_images(tmp_path):
-    assert egress.ca_file({}, tmp_path) == ""
-    image = tmp_path / "etc/ssl/certs/ca-certificates.crt"
-    own = tmp_path / "own.pem"
-    image.parent.mkdir(parents=True)
-    image.touch()
-    own.touch()
-    assert egress.ca_file({}, tmp_path) == str(image)
-    assert egress.ca_file({"SSL_CERT_FILE": "/own.pem"}, tmp_path) == str(own)
-    assert egress.ca_file({"SSL_CERT_FILE": "/gone.pem"}, tmp_path) == str(image)
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory) -> Path:
+    """The certificate of a CA."""
+    folder = tmp_path_factory.mktemp("authority")
+    pki.ensure_endpoint(folder, "ca.example.com", ["192.0.2.1"])
+    return folder / pki.CA
+
+
+def image(root: Path, *places: str, authority: Path | None = None) -> None:
+    """Files of a container: the CA's certificate, or, without one, an empty file."""
+    for place in places:
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        (root / place).write_text(authority.read_text() if authority else "")
+
+
+BUNDLE = "etc/ssl/certs/ca-certificates.crt"
+# What the variables name, and which bundle, which file beside it, and what is said.
+TRUSTED = [
+    ({}, BUNDLE, "", ""),
+    ({"SSL_CERT_FILE": "/own.pem"}, "own.pem", "", ""),
+    ({"SSL_CERT_FILE": "/own.pem", "REQUESTS_CA_BUNDLE": "/folder"}, "folder", "", ""),
+    ({"NODE_EXTRA_CA_CERTS": "/own.pem"}, BUNDLE, "own.pem", ""),
+    ({"SSL_CERT_FILE": "/gone.pem"}, BUNDLE, "", "`SSL_CERT_FILE` names /gone.pem, and there is no such file"),
+    ({"REQUESTS_CA_BUNDLE": "/empty.pem"}, BUNDLE, "", "`REQUESTS_CA_BUNDLE` names /empty.pem, and there is no cert"),
+    ({"NODE_EXTRA_CA_CERTS": "/gone.pem"}, BUNDLE, "", "`NODE_EXTRA_CA_CERTS` names /gone.pem"),
+]
+
+
+@pytest.mark.parametrize("case", TRUSTED)
+def test_the_certificates_an_app_trusts_are_those_its_environment_names_else_its_images(tmp_path, authority, case):
+    variables, bundle, added, said = case
+    image(tmp_path, BUNDLE, "own.pem", authority=authority)
+    image(tmp_path, "empty.pem", "folder/x")
+    found = trust.trust(variables, tmp_path)
+    assert found.bundle == str(tmp_path / bundle)
+    assert found.added == (str(tmp_path / added) if added else "")
+    assert found.stage == (trust.FILE if said else "")
+    assert said in found.error
+
+
+@pytest.mark.parametrize(("variables", "stage"), [({}, trust.NONE), ({"NODE_VERSION": "22.1.0"}, "")])
+def test_an_image_without_certificates_is_not_taken_for_the_host(tmp_path, variables, stage):
+    image(tmp_path, BUNDLE)
+    assert trust.trust(variables, tmp_path) == trust.Trust(stage=stage)
+
+
+def test_links_are_followed_as_the_container_does(tmp_path, authority):
+    image(tmp_path, "etc/pki/extracted/bundle.pem", authority=authority)
+    link = tmp_path / "etc/pki/tls/certs/ca-bundle.crt"
+    link.parent.mkdir(parents=True)
+    link.symlink_to("/etc/pki/../pki/extracted/bundle.pem")
+    (tmp_path / "etc/ssl").symlink_to("pki/tls")
+    assert trust.trust({}, tmp_path).bundle == str(tmp_path / "etc/pki/extracted/bundle.pem")
+    assert trust.inside(tmp_path, "/etc/ssl/certs/x") == tmp_path / "etc/pki/tls/certs/x"
+
+
+def test_links_in_a_circle_end(tmp_path):
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    assert trust.trust({"SSL_CERT_FILE": "/a"}, tmp_path).stage == trust.FILE
+
+
+def test_what_is_added_is_trusted_beside_the_bundle(tmp_path, authority):
+    pki.ensure_endpoint(tmp_path, "other.example.com", ["192.0.2.2"])
+    one = probe.trusting(bundle=str(authority)).get_ca_certs()
+    both = probe.trusting(bundle=str(authority), added=str(tmp_path / pki.CA)).get_ca_certs()
+    assert (len(one), len(both)) == (1, 2)
+    assert probe.trusting(bundle=str(tmp_path)).get_ca_certs() == [], "a directory is read when it is needed"
+
+
+def attempts(monkeypatch, proxied: dict, direct: dict) -> None:
+    monkeypatch.setattr(egress, "attempt", lambda _url, proxy, _trusted: {"ms": 1, **(proxied if proxy else direct)})
+
+
+@pytest.mark.parametrize(
+    ("url", "direct", "stage"),
+    [
+        ("http://a.example.com", 403, "ok"),
+        ("http://a.example.com", 200, "connect"),
+        ("https://a.example.com", 403, "connect"),
+    ],
+)
+def test_a_403_of_the_host_itself_is_not_the_proxys(monkeypatch, url, direct, stage):
+    refused = {"stage": "connect", "status": 403, "error": ""}
+    attempts(monkeypatch, refused, {"stage": "ok", "status": direct, "error": ""})
+    variables = {"http_proxy": "http://p:1", "https_proxy": "http://p:1"}
+    assert egress.check(url, variables, trust.Trust())["attempt"]["stage"] == stage
+
+
+def test_a_url_that_cannot_be_asked_for_leaves_the_others_alone(monkeypatch):
+    good = {"stage": "ok", "status": 200, "error": ""}
+    attempts(monkeypatch, good, good)
+    found = egress.checks(["http://h:notaport", "http://h"], {"http_proxy": "http://p:1"}, trust.Trust())
+    assert [one["attempt"]["stage"] for one in found] == ["untried", "ok"]
+    assert "notaport" in found[0]["attempt"]["error"]
+
+
+def test_a_container_that_ends_meanwhile_is_reported_alone(monkeypatch, tmp_path):
+    def running(name: str, pid: int) -> dict:
+        return {"name": f"{name}-r1", "app": name, "release": "1", "status": "running", "pid": pid, "env": []}
+
+    class Task:
+        def __init__(self, pid: int, _work) -> None:
+            self.pid = pid
+
+        def result(self) -> dict:
+            if self.pid == 1:
+                raise RuntimeError("FileNotFoundError: /proc/1/ns/net")
+            return {"trust": {"stage": "", "error": ""}, "checks": []}
+
+    monkeypatch.setattr(egress, "everything", lambda: ([running("gone", 1), running("shop", 2)], ""))
+    monkeypatch.setattr(egress.namespace, "Task", Task)
+    found = egress.look([{"name": name, "checks": ["https://h"]} for name in ("gone", "shop")], tmp_path)
+    assert found["gone"]["checks"][0]["attempt"]["stage"] == "untried"
+    assert found["shop"]["checks"] == []
+
+
+def test_a_host_that_takes_the_connection_and_says_nothing_is_silent(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(probe.ask, "__kwdefaults__", {**probe.ask.__kwdefaults__, "timeout": 0.2})
+        found = egress.attempt(f"http://127.0.0.1:{server.getsockname()[1]}", "", trust.Trust())
+    assert (found["stage"], found["error"]) == ("silent", "no answer within 0.2 s")
 
 
 def test_the_test_event_is_large_and_signed_as_stripe_signs():

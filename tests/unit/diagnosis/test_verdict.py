@@ -171,6 +171,10 @@ FAULTS: dict[str, tuple[str, Callable[[World], object]]] = {
     "certificate not trusted": ("egress-certificate", lambda w: w.out("certificate", error="self-signed")),
     "no handshake": ("egress-tls", lambda w: w.out("tls", error="EOF")),
     "error outside": ("egress-answer", lambda w: w.out("http", 503)),
+    "silence outside": ("egress-silent", lambda w: w.out("silent", error="no answer within 15 s")),
+    "not to be tried": ("egress-untried", lambda w: w.out("untried", error="FileNotFoundError: /proc/1/ns/net")),
+    "CA file missing": ("egress-ca-file", lambda w: w.egress["trust"].update(stage="file", error="`A` names /a, no")),
+    "no CA certificates": ("egress-ca-none", lambda w: w.egress["trust"].update(stage="none")),
 }
 
 
@@ -246,6 +250,24 @@ def test_going_without_the_proxy_is_advised_only_when_it_was_tried_and_works():
         assert ("tried and works" in found["why"]) is advised
         assert "Tunnel connection failed: 403" in found["why"]
         assert "HTTPS_PROXY" in found["seen"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "url", "attempt", "expected"),
+    [
+        ("file", "https://api.stripe.com", "certificate", ["egress-ca-file"]),
+        ("none", "https://api.stripe.com", "certificate", ["egress-certificate"]),
+        ("file", "http://example.com", "ok", []),
+        ("none", "http://example.com", "ok", []),
+        ("file", "https://api.stripe.com", "dns", ["egress-ca-file", "egress-dns"]),
+    ],
+)
+def test_one_want_of_certificates_is_said_once_and_only_where_it_matters(stage, url, attempt, expected):
+    world = World()
+    world.egress["trust"]["stage"] = stage
+    world.out(attempt)
+    world.egress["checks"][0]["url"] = url
+    assert causes_of(world) == expected
 
 
 def test_a_worker_has_no_way_in_and_is_judged_by_its_container_and_its_way_out():

@@ -66,6 +66,8 @@ REFUSED = [
     ({**SHOP, "domains": ["a..example.com"]}, ["not a full domain name"]),
     ({**SHOP, "domains": ["-a.example.com"]}, ["not a full domain name"]),
     ({**SHOP, "egress": "inherit"}, ["app `shop-api`", "egress", "direct, proxy"]),
+    ({**SHOP, "egress_checks": ["http://h:notaport"]}, ["app `shop-api`", "`egress_checks` item `http://h:notaport`"]),
+    ({**SHOP, "egress_checks": ["https://h:70000/x"]}, ["`egress_checks` item `https://h:70000/x` is not a URL"]),
     ({"name": "w", "image": "a:1", "domains": ["a.example.com"]}, ["`domains` needs `port`"]),
     ({"name": "w", "image": "a:1", "port": 1, "webhooks": [{"path": "/x"}]}, ["`webhooks` needs `domains`"]),
     ({**SHOP, "webhooks": [{"path": "stripe"}]}, ["`webhooks.path: stripe` must begin with /"]),
