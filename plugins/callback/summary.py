@@ -97,7 +97,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
 
         Raises:
             SystemExit: with status 1 where a diagnosis found something broken, with 2 where a server is not as its
-                inventory says; Ansible's own status says only whether a task failed.
+                inventory says, with 4 where such a server could not be reached; Ansible's own status says only whether
+                a task failed.
         """
         if self._board.hosts:
             self._show_status()
@@ -129,5 +130,5 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
             for line, kind in screen.lines(status):
                 self._display.display(line, color=COLOURS[kind])
         self._board.write()
-        if self._board.differs:
-            raise SystemExit(2)
+        if self._board.exit_status:
+            raise SystemExit(self._board.exit_status)

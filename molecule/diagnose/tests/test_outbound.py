@@ -43,6 +43,8 @@ def apps(inventories, lab_vars, vps_name) -> dict:
         app("no-proxy-there", egress={"https_proxy": f"http://{address}:9"}),
         app("no-such-proxy", egress={"https_proxy": "http://no-such-proxy.lab.test:3128"}),
         app("no-trust", env={}),
+        # Nobody listens there either, so that going direct is no way out.
+        app("refused-no-way", egress="proxy", egress_checks=[f"{STRIPE}:9"]),
         app("trouble", egress_checks=[f"{STRIPE}/broken"]),
     ]
     variables = {"portside_apps": found, "portside_egress": {"https_proxy": proxy}}
@@ -71,6 +73,7 @@ CAUSES = {
     "no-proxy-there": ["proxy-unreachable"],
     "no-such-proxy": ["proxy-unknown"],
     "no-trust": ["egress-certificate"],
+    "refused-no-way": ["proxy-refused"],
     "trouble": ["egress-answer"],
 }
 
@@ -94,9 +97,10 @@ def test_the_variable_that_decided_the_route_is_shown(seen):
     assert "404 direct (no proxy variable)" in seen["direct"]["path"][-1]["seen"]
 
 
-def test_going_direct_is_not_advised_where_it_was_not_tried_or_does_not_work(seen):
-    for name in ("no-name", "no-way", "no-trust", "trouble"):
-        assert "egress: direct" not in seen[name]["findings"][0]["cure"], name
+def test_going_direct_is_advised_where_it_was_tried_and_works_alone(seen):
+    advised = {name for name, app in seen.items() for one in app["findings"] if "egress: direct" in one["cure"]}
+    assert advised == {"refused", "no-proxy-there", "no-such-proxy"}
+    assert "it doesn't work either" in seen["refused-no-way"]["findings"][0]["why"]
 
 
 def test_the_library_of_the_app_gets_the_error_that_the_report_explains(vps, apps, seen):

@@ -138,7 +138,10 @@ def releases(
                 item["extra"] = json.dumps(site, sort_keys=True)
         way_out = egress.of_app(app, shared_egress)
         if way_out is not None:
-            proxy = egress.environment(way_out, _never_proxied(app, apps, server))
+            # What the user wrote counts for both cases of its name: a client may read either.
+            written = {name.lower() for kind in ("env", "secrets") for name in item[kind]}
+            variables = egress.environment(way_out, _never_proxied(app, apps, server))
+            proxy = {name: value for name, value in variables.items() if name.lower() not in written}
             # A proxy URL may carry a password.
             kind = "secrets" if any("@" in value for value in proxy.values()) else "env"
             item[kind] = {**proxy, **item[kind]}

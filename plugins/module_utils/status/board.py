@@ -21,6 +21,7 @@ class Board:
     def __init__(self) -> None:
         self.hosts: dict[str, dict[str, Any]] = {}
         self.report = ""
+        self._lost = False
 
     def keep(self, host: str, action: str, task: str, result: Mapping[str, Any]) -> None:
         """Take over what a task returned."""
@@ -41,6 +42,7 @@ class Board:
 
     def lost(self, host: str, why: str) -> None:
         """The server could not be reached."""
+        self._lost = True
         status = self.hosts.setdefault(host, {"server": {}, "certificates": [], "drift": []})
         status["drift"].append({"kind": drift.PROBLEM, "name": host, "what": f"can't be reached: {why}"})
 
@@ -48,6 +50,11 @@ class Board:
     def differs(self) -> bool:
         """Whether any server is not as declared, or could not be compared."""
         return any(status["drift"] for status in self.hosts.values())
+
+    @property
+    def exit_status(self) -> int:
+        """4 where a server could not be reached, as of any other run of Ansible, else 2 where one differs, else 0."""
+        return 4 if self._lost else 2 if self.differs else 0
 
     def write(self) -> None:
         """Write the JSON report, where one was asked for.

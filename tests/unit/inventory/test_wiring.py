@@ -202,6 +202,19 @@ def test_a_proxy_with_a_password_is_a_secret():
     assert container["secrets"]["HTTPS_PROXY"].startswith("http://me:pass@")
 
 
+@pytest.mark.parametrize("password", ["", "me:secret@"])
+@pytest.mark.parametrize("kind", ["env", "secrets"])
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+def test_a_variable_that_the_user_wrote_takes_the_place_of_both_cases(name, kind, password):
+    raw = [{**SHOP, "egress": "proxy", kind: {name: "stripe.com"}}]
+    proxy = {"https_proxy": f"http://{password}proxy.example.com:3128"}
+    (container,) = validate.apps(filters.app_containers(raw, proxy, "/up"))
+    started = {**container["env"], **container["secrets"]}
+    assert {key: value for key, value in started.items() if key.lower() == "no_proxy"} == {name: "stripe.com"}
+    assert container[kind][name] == "stripe.com"
+    assert started["HTTPS_PROXY"] == started["https_proxy"] == proxy["https_proxy"]
+
+
 @pytest.mark.parametrize(("http3", "quic"), [(False, []), (True, [("443", "udp")])])
 def test_web_ports_come_first_quic_only_for_http3_and_the_users_rules_follow(http3, quic):
     rules = filters.app_firewall_rules([{"port": "5432", "from": "10.0.0.5"}], http3)

@@ -64,7 +64,17 @@ def test_a_run_that_is_no_status_collects_nothing() -> None:
     board = Board()
     board.keep("web1", "portside.vps.apt_packages", "Packages", {"changed": True, "installed": ["ufw"]})
     assert board.hosts == {}
-    assert not board.differs
+    assert (board.differs, board.exit_status) == (False, 0)
+
+
+def test_the_exit_status_tells_a_server_that_differs_from_one_that_cannot_be_reached() -> None:
+    board = Board()
+    board.keep("web1", "set_fact", "begin", {"ansible_facts": {FACT: {"report": ""}}})
+    assert board.exit_status == 0
+    board.keep("web1", "portside.vps.apt_packages", "Packages", {"changed": True, "installed": ["ufw"], "diff": []})
+    assert board.exit_status == 2
+    board.lost("web2", "no route")
+    assert board.exit_status == 4
 
 
 def test_the_json_report_holds_what_the_screen_shows(tmp_path) -> None:
