@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -233,19 +234,21 @@ def test_a_container_that_ends_meanwhile_is_reported_alone(monkeypatch, tmp_path
         return {"name": f"{name}-r1", "app": name, "release": "1", "status": "running", "pid": pid, "env": []}
 
     class Task:
-        def __init__(self, pid: int, _work) -> None:
-            self.pid = pid
+        def __init__(self, pid: int, work) -> None:
+            self.pid, self.work = pid, work
 
         def result(self) -> dict:
             if self.pid == 1:
                 raise RuntimeError("FileNotFoundError: /proc/1/ns/net")
-            return {"trust": {"stage": "", "error": ""}, "checks": []}
+            return self.work()
 
-    monkeypatch.setattr(egress, "everything", lambda: ([running("gone", 1), running("shop", 2)], ""))
+    monkeypatch.setattr(egress, "everything", lambda: ([running("gone", 1), running("shop", os.getpid())], ""))
     monkeypatch.setattr(egress.namespace, "Task", Task)
-    found = egress.look([{"name": name, "checks": ["https://h"]} for name in ("gone", "shop")], tmp_path)
-    assert found["gone"]["checks"][0]["attempt"]["stage"] == "untried"
-    assert found["shop"]["checks"] == []
+    found = egress.look([{"name": name, "checks": ["http://h:notaport"]} for name in ("gone", "shop")], tmp_path)
+    said = {name: one["checks"][0]["attempt"]["error"] for name, one in found.items()}
+    assert "FileNotFoundError" in said["gone"]
+    assert "notaport" in said["shop"]
+    assert {one["container"] for one in found.values()} == {"gone-r1", "shop-r1"}
 
 
 def test_a_host_that_takes_the_connection_and_says_nothing_is_silent(monkeypatch):
