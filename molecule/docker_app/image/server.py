@@ -83,6 +83,8 @@ def main() -> None:
         print(f"starting, line {number} of version {VERSION}", flush=True)
     time.sleep(float(os.environ.get("START_DELAY", "0")))
     if "EXIT_STATUS" in os.environ:
+        # Docker copies the two streams side by side: of what was written at once, the later line may come first.
+        time.sleep(0.5)
         print("giving up", file=sys.stderr, flush=True)
         sys.exit(int(os.environ["EXIT_STATUS"]))
     server = Server(("0.0.0.0", int(os.environ.get("PORT", "8000"))), Handler)
