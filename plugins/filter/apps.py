@@ -19,7 +19,7 @@ def inventory_problems(settings: Mapping[str, Any], role_names: Iterable[str]) -
         settings: the host's variables that begin with `portside_` or with the name of one of the roles.
         role_names: the roles whose own variables are checked too.
     """
-    found = variables.unknown(settings, SETTINGS, "portside_") + variables.ignored(settings)
+    found = variables.unknown(settings, SETTINGS, "portside_") + variables.ignored(settings, roles.all_defaults())
     found += portside_apps.settings_problems(settings)
     for role in role_names:
         found += roles.misspelt(settings, role) + roles.wrong_values(settings, role)

@@ -24,7 +24,7 @@ from ansible_collections.portside.vps.plugins.module_utils.certbot.lineage impor
 )
 from ansible_collections.portside.vps.plugins.module_utils.certbot.plan import Plan, Step, credentials, notes
 from ansible_collections.portside.vps.plugins.module_utils.certbot.preflight import Preflight
-from ansible_collections.portside.vps.plugins.module_utils.certbot.problem import Problem
+from ansible_collections.portside.vps.plugins.module_utils.certbot.problem import NOT_AS_ORDERED, Problem
 from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import Certificate, Wanted
 from ansible_collections.portside.vps.plugins.module_utils.command import run
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
@@ -228,9 +228,11 @@ class Convergence:
         lineage = hosts.read_lineage(self.host, certificate.name)
         still = decision.reasons_to_issue(certificate, lineage, self.wanted, self.now)
         if still:
+            # Counted: it would be ordered again on every run, until the CA's limit on certificates is reached.
+            problem = Problem(NOT_AS_ORDERED, f"certbot reported success, but {'; '.join(still)}")
+            self.checks.guard.remember([problem], certificate.domains)
             self.outcome.failures.append(
-                f"certificate {certificate.name}: certbot reported success, but {'; '.join(still)}. "
-                "What to do: look at `certbot certificates` on the host."
+                f"certificate {certificate.name}: {problem.detail}. What to do: {problem.next_step}."
             )
             return
         self.outcome.changed.add(certificate.name)

@@ -59,7 +59,7 @@ def _domain_problems(where: str, domains: Sequence[str], by_dns: bool) -> Iterab
         problem = names.domain_problem(domain, by_dns=by_dns)
         if problem:
             yield f"{where}: domain `{domain}` {problem}"
-    for domain, times in Counter(domain.lower() for domain in domains).items():
+    for domain, times in Counter(names.canonical(domain) for domain in domains).items():
         if times > 1:
             yield f"{where}: domain `{domain}` is listed {times} times; once is enough"
     if len(domains) > _MOST_NAMES:

@@ -13,17 +13,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ansible_collections.portside.vps.plugins.module_utils.certbot.declaration import DIRECTORIES
-from ansible_collections.portside.vps.plugins.module_utils.certbot.problem import Problem
+from ansible_collections.portside.vps.plugins.module_utils.certbot.names import canonical
+from ansible_collections.portside.vps.plugins.module_utils.certbot.problem import NOT_AS_ORDERED, Problem
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
 
 WINDOW = timedelta(hours=1)
-# Those for which a CA counts a failed validation.
-_COUNTED = {"caa", "connection", "dns", "dnssec", "incorrectResponse", "tls", "unauthorized"}
+# Those for which a CA counts a failed validation, and a certificate that would be ordered again on every run.
+_COUNTED = {"caa", "connection", "dns", "dnssec", "incorrectResponse", "tls", "unauthorized", NOT_AS_ORDERED}
 
 
 def counts(server: str) -> bool:
     """Whether failures at this ACME server matter: staging is there to fail at."""
     return server != DIRECTORIES["staging"]
+
+
+def _counted_as(domain: str) -> str:
+    """The name that failures are counted for: an ACME server names a wildcard without its `*.` (RFC 8555, 7.1.3)."""
+    return canonical(domain).removeprefix("*.")
 
 
 @dataclass
@@ -64,7 +70,7 @@ class Guard:
         failed: Mapping[str, list[datetime]] = self._all().get(self.server, {})
         found = []
         for domain in domains:
-            moments = sorted(failed.get(domain, []))
+            moments = sorted(failed.get(_counted_as(domain), []))
             if len(moments) >= self.most:
                 free = (moments[-self.most] + WINDOW).astimezone(UTC)
                 text = (
@@ -82,7 +88,7 @@ class Guard:
         names = {problem.domain for problem in counted if problem.domain} or set(domains)
         memory = self._all()
         here = memory.setdefault(self.server, {})
-        for name in names:
+        for name in {_counted_as(name) for name in names}:
             here.setdefault(name, []).append(self.now)
         kept = {
             where: {name: [moment.isoformat() for moment in moments] for name, moments in failed.items() if moments}

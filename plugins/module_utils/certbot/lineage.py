@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ansible_collections.portside.vps.plugins.module_utils.certbot.names import canonical
+
 # openssl-x509(1). ISO dates are not locale-dependent, RFC 2253 names read the same in OpenSSL 3.0 and 3.5.
 OPENSSL = (
     "openssl",
@@ -56,7 +58,7 @@ class Leaf:
     """What a certificate says of itself.
 
     Attributes:
-        names: its DNS names and IP addresses, in lower case.
+        names: its DNS names and IP addresses, as `names.canonical` writes them (openssl writes IPv6 otherwise).
         serial: hexadecimal, upper case, as openssl prints it.
         issuer: RFC 2253.
         not_before, not_after: aware, UTC.
@@ -182,7 +184,7 @@ def parse_leaf(openssl_output: str) -> Leaf:
     names = re.findall(r"(?:DNS|IP Address):([^,\s]+)", openssl_output)
     try:
         return Leaf(
-            names=frozenset(name.lower() for name in names),
+            names=frozenset(canonical(name) for name in names),
             serial=fields["serial"].strip(),
             issuer=fields["issuer"].strip(),
             not_before=_moment(fields["notBefore"]),

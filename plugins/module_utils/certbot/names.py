@@ -21,6 +21,14 @@ def is_address(domain: str) -> bool:
     return True
 
 
+def canonical(domain: str) -> str:
+    """A name in lower case, an IP address in its one short form (RFC 5952), so that two of them can be compared."""
+    try:
+        return str(ipaddress.ip_address(domain))
+    except ValueError:
+        return domain.lower()
+
+
 def _has_wrong_label(domain: str) -> bool:
     return not all(_LABEL.fullmatch(label) for label in domain.split("."))
 

@@ -17,6 +17,7 @@ UNTRUSTED = "untrusted"
 LOCKED = "locked"
 NO_PROFILE = "profile"
 NO_DIRECTORY = "noDirectory"
+NOT_AS_ORDERED = "notAsOrdered"
 OTHER = "other"
 
 # Lines that say nothing about the cause.
@@ -35,6 +36,10 @@ _LOGGED_PART = re.compile(
     r"^Problem for (?P<domain>[^:\s]+): urn:ietf:params:acme:error:(?P<kind>\w+) :: (?P<rest>.+)$", re.M
 )
 
+# The role may be used alone or through the playbooks, which have names of their own for this.
+_DIRECTORY = "`certbot_directory` (site.yml: `portside_acme_directory`)"
+_STAGING = "to try things out, set `certbot_directory` (site.yml: `portside_acme_directory`) to `staging`"
+_EMAIL = "correct `certbot_email` (site.yml: `portside_acme_email`)"
 _NEXT = {
     "accountDoesNotExist": "the ACME server does not know this host's account (any more)",
     "badNonce": "the ACME server rejects fresh nonces; run the playbook again",
@@ -45,25 +50,29 @@ _NEXT = {
     ),
     "dns": "give the name an A record (and an AAAA record, if the host has IPv6) that leads to this host",
     "externalAccountRequired": "set `certbot_eab` to the key id and HMAC key from the CA (external account binding)",
-    "invalidContact": "correct `certbot_email`",
-    "invalidEmail": "correct `certbot_email`",
+    "invalidContact": _EMAIL,
+    "invalidEmail": _EMAIL,
     "invalidProfile": "name a profile that the ACME server has in `profile`, or leave it out for the server's default",
     "malformed": "look at the names; if they are right, this ACME server and certbot don't understand each other",
-    "rateLimited": "do not try again before the time it names; to try things out, set `certbot_directory: staging`",
+    "rateLimited": f"do not try again before the time it names; {_STAGING}",
     "rejectedIdentifier": "the CA refuses this name by its policy: take it out of `domains`, or use another CA",
     "serverInternal": "the fault is the CA's; run the playbook again later",
-    "tooManyFailures": "put right what made them fail; to try things out, set `certbot_directory: staging`",
+    "tooManyFailures": f"put right what made them fail; {_STAGING}",
     "unauthorized": (
         "another server answers under this name, or this host's web server does not serve the webroot: look at the "
         "name's A and AAAA records and at http://<name>/.well-known/acme-challenge/"
     ),
-    "unsupportedContact": "correct `certbot_email`",
+    "unsupportedContact": _EMAIL,
     "unsupportedIdentifier": "this CA gives no certificates for such a name",
     LOCKED: "another certbot runs; see `systemctl status certbot.service`, and run the playbook again when it is done",
     NO_PROFILE: "name one that the ACME server has in `profile`, or leave it out for the server's default",
-    NO_DIRECTORY: "the URL in `certbot_directory` must be the ACME server's directory",
-    UNREACHABLE: "the host must reach the ACME server: look at `certbot_directory`, the resolver, any proxy",
-    UNTRUSTED: "give the CA that signed the ACME server's own https certificate in `certbot_ca_file`",
+    NO_DIRECTORY: f"the URL in {_DIRECTORY} must be the ACME server's directory",
+    UNREACHABLE: f"the host must reach the ACME server: look at {_DIRECTORY}, the resolver, any proxy",
+    UNTRUSTED: (
+        "give the CA that signed the ACME server's own https certificate in `certbot_ca_file` "
+        "(site.yml: `portside_acme_ca_file`)"
+    ),
+    NOT_AS_ORDERED: "look at `certbot certificates` on the host",
     OTHER: "see /var/log/letsencrypt/letsencrypt.log on the host",
 }
 

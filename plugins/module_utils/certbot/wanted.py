@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.certbot.declaration import directory_url, problems
+from ansible_collections.portside.vps.plugins.module_utils.certbot.names import canonical
 
 
 class InputError(Exception):
@@ -54,7 +55,7 @@ class Certificate:
 
     Attributes:
         name: the lineage's name, certbot's --cert-name.
-        domains: names and addresses in lower case, in the declared order; compared as a set.
+        domains: names and addresses as `names.canonical` writes them, in the declared order; compared as a set.
         present: False for `state: absent`.
         key_type: `ecdsa` or `rsa`.
         profile: the ACME profile; empty for the server's default.
@@ -110,7 +111,7 @@ def _certificate(item: Mapping[str, Any], settings: Mapping[str, Any], ways: Map
     own, served_at = item.get("own"), item.get("served_at")
     return Certificate(
         name=item["name"],
-        domains=tuple(domain.lower() for domain in item.get("domains") or []),
+        domains=tuple(canonical(domain) for domain in item.get("domains") or []),
         present=item.get("state", "present") != "absent",
         key_type=item.get("key_type") or settings.get("key_type") or "ecdsa",
         profile=item.get("profile") or settings.get("profile") or "",

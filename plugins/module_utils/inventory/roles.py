@@ -49,6 +49,11 @@ def defaults(role: str) -> dict[str, Any]:
     return {name: option["default"] for name, option in options(role).items() if "default" in option}
 
 
+def all_defaults() -> dict[str, Any]:
+    """The variables of all roles and their defaults."""
+    return {name: default for role in names() for name, default in defaults(role).items()}
+
+
 def of_release(role: str, release: str, name: str) -> Any:
     """The value of `__<role>_<name>` in a role's variables for a release.
 

@@ -10,22 +10,58 @@ from typing import Any
 # share our prefixes (docker_users, nginx_user), so a name that resembles none of ours is none of our business.
 ALIKE = 0.85
 
-# Lists of the roles' that the playbooks fill, and what they fill them from.
+# Variables of the roles' that the playbooks fill, and what to do in their place: whoever sets one would go unheard.
+_PROXY = "say it in `portside_egress.{}`".format
+_APPS = "it is made from `portside_apps`: say it there"
+_PACKAGES = "packages are installed for all roles at once: leave it out"
+_ACME_FILES = "the web server and certbot share /var/www/acme: leave it out"
+_TLS = "the web server looks for certificates in /etc/nginx/tls: leave it out"
+_TOLD = "the web server is nginx, checked and reloaded by its own commands: leave it out"
 FILLED = {
-    "certbot_environment": "`portside_egress.certbot`",
-    "docker_app_list": "`portside_apps`",
-    "docker_environment": "`portside_egress.docker`",
-    "nginx_sites": "`portside_apps`, where an app's `site` takes the same options",
-    "ufw_rules": "`portside_firewall_rules`",
+    "certbot_ca_file": "set `portside_acme_ca_file`",
+    "certbot_certificates": "it is made from `portside_apps`, where an app's `certificate` takes the same options",
+    "certbot_check_command": _TOLD,
+    "certbot_directory": "set `portside_acme_directory`",
+    "certbot_email": "set `portside_acme_email`",
+    "certbot_environment": _PROXY("certbot"),
+    "certbot_link_dir": _TLS,
+    "certbot_manage_packages": _PACKAGES,
+    "certbot_reload_command": _TOLD,
+    "certbot_webroot": _ACME_FILES,
+    "docker_app_abort": "run playbooks/abort.yml",
+    "docker_app_by": "set `portside_by`",
+    "docker_app_check_command": _TOLD,
+    "docker_app_list": _APPS,
+    "docker_app_manage_packages": _PACKAGES,
+    "docker_app_only": "run playbooks/deploy.yml with `-e app=<name>`",
+    "docker_app_promote": "run playbooks/promote.yml",
+    "docker_app_reload_command": _TOLD,
+    "docker_app_retry": "set `portside_retry`",
+    "docker_app_rollback": "run playbooks/rollback.yml",
+    "docker_app_rollback_release": "run playbooks/rollback.yml",
+    "docker_download_environment": _PROXY("downloads"),
+    "docker_environment": _PROXY("docker"),
+    "docker_manage_packages": _PACKAGES,
+    "nginx_acme_webroot": _ACME_FILES,
+    "nginx_manage_packages": _PACKAGES,
+    "nginx_sites": "it is made from `portside_apps`, where an app's `site` takes the same options",
+    "nginx_tls_dir": _TLS,
+    "ufw_manage_packages": _PACKAGES,
+    "ufw_rules": "set `portside_firewall_rules`",
 }
 
 
-def ignored(settings: Mapping[str, Any]) -> list[str]:
-    """One sentence for each variable that is set although the playbooks fill it, so that it would go unheard."""
+def ignored(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
+    """One sentence for each variable that is set although the playbooks fill it, so that it would go unheard.
+
+    Args:
+        settings: the host's variables. Roles that a playbook imports show their defaults there, too.
+        defaults: of all roles, by variable.
+    """
     return [
-        f"`{name}` is for the role alone; here it is made from {source}: say it there"
-        for name, source in FILLED.items()
-        if settings.get(name)
+        f"`{name}` is for the role alone; here {instead}"
+        for name, instead in FILLED.items()
+        if settings.get(name) not in (None, "", [], {}, defaults.get(name))
     ]
 
 

@@ -99,7 +99,7 @@ class FakeHost:
             folder.mkdir(parents=True)
             (folder / "regr.json").write_text("{}")
         elif subcommand == "certonly":
-            names = [value for option, value in pairwise(argv) if option == "--domain"]
+            names = [value for option, value in pairwise(argv) if option in {"--domain", "--ip-address"}]
             self.issue(name, names, server=options["--server"], webroot=options["--webroot-path"])
         elif subcommand == "delete":
             for piece in self.host.pieces(name):
@@ -125,7 +125,8 @@ class FakeHost:
             "-days",
             "90",
         ]
-        argv += ["-subj", "/CN=fake", "-addext", f"subjectAltName={','.join(f'DNS:{n}' for n in names)}"]
+        subjects = ",".join(f"{'IP' if ':' in n else 'DNS'}:{n}" for n in names)
+        argv += ["-subj", "/CN=fake", "-addext", f"subjectAltName={subjects}"]
         argv += ["-keyout", str(files["privkey"]), "-out", str(files["cert"])]
         subprocess.run(argv, check=True, capture_output=True)
         files["fullchain"].write_bytes(files["cert"].read_bytes())

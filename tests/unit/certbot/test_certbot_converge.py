@@ -56,6 +56,13 @@ def test_second_run_has_nothing_to_do(fake: FakeHost) -> None:
     assert not plans.needs_certbot(plan)
 
 
+def test_address_in_whatever_form_is_ordered_once(fake: FakeHost) -> None:
+    for form in ("2001:db8::1", "2001:DB8:0::1", "2001:db8:0:0:0:0:0:1"):
+        assert fake.run(fake.wanted({"name": "bare", "domains": [form]})).failures == []
+    assert fake.calls == ["register", "certonly bare"]
+    assert not fake.plan(fake.wanted({"name": "bare", "domains": ["2001:db8::1"]})).changed
+
+
 def test_order_is_an_argument_list_that_decides_everything(fake: FakeHost) -> None:
     fake.run(fake.wanted(SHOP, email="ops@example.com"))
     assert fake.argv[-1] == [
@@ -292,6 +299,14 @@ def test_success_that_is_none_is_not_believed(fake: FakeHost, monkeypatch: pytes
     monkeypatch.setattr(fake, "issue", lambda *_args, **_options: None)
     (message,) = fake.run(fake.wanted(SHOP)).failures
     assert "certbot reported success, but there is none yet" in message
+
+
+def test_success_that_is_none_is_not_ordered_for_ever(fake: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fake, "issue", lambda *_args, **_options: None)
+    fake.most_failures = 2
+    messages = [fake.run(fake.wanted(SHOP)).failures[0] for _ in range(3)]
+    assert fake.calls.count("certonly shop") == 2
+    assert "failed 2 times within the last hour" in messages[-1]
 
 
 @pytest.mark.parametrize(

@@ -75,9 +75,10 @@ def test_certificate(version: str) -> None:
 def test_names_of_a_certificate_are_a_set_in_lower_case() -> None:
     leaf = lineage.parse_leaf(
         "serial=0A\nissuer=CN=x\nnotBefore=2026-11-22 03:57:49Z\nnotAfter=2026-11-28 03:57:48Z\n"
-        "X509v3 Subject Alternative Name: critical\n    DNS:B.example, DNS:a.example, IP Address:203.0.113.9\n"
+        "X509v3 Subject Alternative Name: critical\n    DNS:B.example, DNS:a.example, IP Address:203.0.113.9, "
+        "IP Address:2001:DB8:0:0:0:0:0:1\n"
     )
-    assert leaf.names == {"a.example", "b.example", "203.0.113.9"}
+    assert leaf.names == {"a.example", "b.example", "203.0.113.9", "2001:db8::1"}
     assert leaf.days_left(datetime(2026, 11, 27, tzinfo=UTC)) == 1
     assert leaf.days_left(datetime(2026, 11, 29, tzinfo=UTC)) == -1
 

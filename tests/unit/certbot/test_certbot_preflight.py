@@ -209,6 +209,15 @@ def test_name_that_failed_too_often_is_refused_until_an_hour_has_passed(tmp_path
     assert a_guard(tmp_path, 30, most=0).refusals(["b.example"]) == []
 
 
+@pytest.mark.parametrize(
+    ("declared", "said"), [("*.a.example", "a.example"), ("*.a.example", ""), ("2001:db8::1", "2001:DB8:0:0:0:0:0:1")]
+)
+def test_name_is_counted_in_whatever_form_the_server_says_it(tmp_path: Path, declared: str, said: str) -> None:
+    a_guard(tmp_path).remember([Problem("dns", "x", said)], [declared])
+    (refusal,) = a_guard(tmp_path, most=1).refusals([declared])
+    assert refusal.domain == declared
+
+
 def test_failure_without_a_name_counts_against_all(tmp_path: Path) -> None:
     a_guard(tmp_path).remember([Problem("caa", "x")], ["a.example", "b.example"])
     assert len(a_guard(tmp_path, most=1).refusals(["a.example", "b.example"])) == 2

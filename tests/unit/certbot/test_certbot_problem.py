@@ -104,6 +104,20 @@ def test_only_what_passes_by_itself_is_tried_again(kinds: list[str], attempt: in
     assert (problem.wait_before(found, attempt) is not None) is again
 
 
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("invalidContact", ("`certbot_email`", "`portside_acme_email`")),
+        ("rateLimited", ("`certbot_directory`", "`portside_acme_directory`")),
+        ("tooManyFailures", ("`certbot_directory`", "`portside_acme_directory`")),
+        (problem.UNREACHABLE, ("`certbot_directory`", "`portside_acme_directory`")),
+        (problem.UNTRUSTED, ("`certbot_ca_file`", "`portside_acme_ca_file`")),
+    ],
+)
+def test_next_step_names_the_variables_of_the_role_and_of_the_playbooks(kind: str, names: tuple[str, str]) -> None:
+    assert all(name in problem.Problem(kind, "x").next_step for name in names)
+
+
 def test_binding_that_the_server_wants_is_named() -> None:
     said = "Server requires external account binding. Please use --eab-kid and --eab-hmac-key.\n"
     (found,) = problem.parse("", said, "")

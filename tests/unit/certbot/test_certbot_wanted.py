@@ -19,6 +19,11 @@ def problems(certificates: list[dict[str, Any]], **other: str) -> list[str]:
     return declaration.problems(certificates, **{**GOOD, **other})
 
 
+def test_one_address_in_two_forms_is_listed_twice() -> None:
+    (found,) = problems([{"name": "shop", "domains": ["2001:db8::1", "2001:DB8::0:1"]}], profile="shortlived")
+    assert "domain `2001:db8::1` is listed 2 times" in found
+
+
 @pytest.mark.parametrize(
     "domain",
     [

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+import yaml
 from ansible_collections.portside.vps.plugins.filter import apps as filters
 from ansible_collections.portside.vps.plugins.filter import nginx
-from ansible_collections.portside.vps.plugins.module_utils.inventory import app_spec, roles
+from ansible_collections.portside.vps.plugins.module_utils.inventory import app_spec, roles, variables
 from ansible_collections.portside.vps.plugins.module_utils.releases import validate
 
+ROOT = Path(__file__).resolve().parents[3]
 SHOP = {
     "name": "shop-api",
     "image": "ghcr.io/acme/shop-api:1.4.2",
@@ -234,13 +238,45 @@ def test_which_releases_nginx_has_http3(release, expected):
     [
         ({"portside_app": []}, "`portside_app` is no variable of Portside: did you mean `portside_apps`?"),
         ({"nginx_sites": [{"name": "x"}]}, "`nginx_sites` is for the role alone; here it is made from `portside_apps`"),
-        ({"ufw_rules": [{"port": "1"}]}, "is made from `portside_firewall_rules`: say it there"),
         ({"portside_addresses": ["web1"]}, "`portside_addresses` item `web1` is not an address such as `203.0.113.10`"),
+        ({"ufw_rules": [{"port": "1"}]}, "`ufw_rules` is for the role alone; here set `portside_firewall_rules`"),
+        (
+            {"certbot_directory": "staging"},
+            "is for the role alone; here set `portside_acme_directory`",
+        ),
+        (
+            {"nginx_manage_packages": False},
+            "is for the role alone; here packages are installed",
+        ),
         ({"portside_apps": [{"name": "x"}]}, "app `x`: `image` is missing"),
     ],
 )
 def test_inventory_problems(settings, words):
     assert words in "\n".join(filters.inventory_problems(settings, []))
+
+
+def filled_by_the_playbooks():
+    """The variables of roles that the playbooks import with a value of their own."""
+
+    def imported(node):
+        if isinstance(node, list):
+            return {name for item in node for name in imported(item)}
+        if not isinstance(node, dict):
+            return set()
+        role = node.get("ansible.builtin.import_role", {}).get("name", "").removeprefix("portside.vps.")
+        own = {name for name in node.get("vars", {}) if role and name.startswith(f"{role}_")}
+        return own | {name for value in node.values() for name in imported(value)}
+
+    return imported([yaml.safe_load(path.read_text()) for path in (ROOT / "playbooks").glob("**/*.yml")])
+
+
+def test_every_variable_that_the_playbooks_fill_is_refused_with_what_to_set_instead():
+    assert filled_by_the_playbooks() == set(variables.FILLED)
+
+
+def test_a_default_is_not_taken_for_a_setting():
+    # A playbook that imports a role shows its defaults before the role has run.
+    assert filters.inventory_problems(roles.all_defaults(), []) == []
 
 
 def test_a_sound_inventory_has_no_problems():
