@@ -57,7 +57,8 @@ def diagnose_apps(raw: Any, upstream_dir: str, only: Sequence[str] = ()) -> list
             "name": app["name"],
             "port": app["port"],
             "bind": app["bind"],
-            "domains": app["domains"],
+            # Nobody can ask for a wildcard.
+            "domains": [domain for domain in app["domains"] if not domain.startswith("*.")],
             "webhooks": [hook["path"] for hook in app["webhooks"]],
             "health": {
                 **{key: app["health"][key] for key in ("check", "method", "path", "status")},

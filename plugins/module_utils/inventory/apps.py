@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.portside.vps.plugins.module_utils.certbot import names
 from ansible_collections.portside.vps.plugins.module_utils.inventory import egress
 from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import APP, SETTINGS
 from ansible_collections.portside.vps.plugins.module_utils.releases import validate
@@ -62,13 +63,26 @@ def _is_url(text: str) -> bool:
         return False
 
 
-def _domain_problem(domain: str) -> str | None:
+def _domain_problem(domain: str, certificate: Mapping[str, Any]) -> str | None:
+    """Why the app can't have the name; None when it can.
+
+    Args:
+        domain: as declared.
+        certificate: the app's: a wildcard is proved by DNS (RFC 8555, section 7.1.3), or comes with the user's own.
+    """
     if is_domain(domain):
         return None
+    if domain.startswith("*.") and is_domain(domain[2:]):
+        if certificate.get("dns") or certificate.get("own"):
+            return None
+        return (
+            f"`domains` item `{domain}`: a wildcard needs a DNS challenge, `certificate: {{dns: <one of certbot_dns>}}`"
+            ", or a certificate of your own, `certificate: {own: ...}`"
+        )
     if "://" in domain or "/" in domain:
         return f"`domains` item `{domain}` is a URL: write the name alone, `api.example.com` for instance"
-    if domain.startswith("*."):
-        return f"`domains` item `{domain}`: a wildcard needs a DNS challenge, which an app's certificate does not use"
+    if names.is_address(domain):
+        return f"`domains` item `{domain}` is an IP address, not a full domain name: a site of nginx's needs a name"
     return f"`domains` item `{domain}` is not a full domain name such as `api.example.com`"
 
 
@@ -76,7 +90,7 @@ def _problems(app: App) -> list[str]:
     """What a single, well-formed app says of its site that can't be done."""
     if app["state"] == "absent":
         return []
-    found: list[str | None] = [_domain_problem(domain) for domain in app["domains"]]
+    found: list[str | None] = [_domain_problem(domain, app["certificate"]) for domain in app["domains"]]
     if app["image"] is not None:
         found.append(_tag_problem(app["image"]))
     if app["expose"] == "private":

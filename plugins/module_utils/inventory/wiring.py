@@ -99,6 +99,11 @@ def _public_names(apps: Iterable[App]) -> dict[str, str]:
     return {**through, **{app["name"]: app["domains"][0] for app in apps if app["domains"]}}
 
 
+def _plain(domains: Iterable[str]) -> list[str]:
+    """The names without `*.`: an exception from the proxy holds for all that lies below a name, too."""
+    return list(dict.fromkeys(domain.removeprefix("*.") for domain in domains))
+
+
 def _never_proxied(app: App, apps: Iterable[App], server: Iterable[str]) -> list[str]:
     """What an app reaches without the proxy: this server by all its names, other apps by theirs.
 
@@ -106,9 +111,9 @@ def _never_proxied(app: App, apps: Iterable[App], server: Iterable[str]) -> list
     """
     here = [name for other in apps if other["state"] == "present" for name in other["domains"]]
     return [
-        *app["domains"],
+        *_plain(app["domains"]),
         *egress.neighbours(app, apps),
-        *sorted(here),
+        *sorted(_plain(here)),
         *egress.server_names(server),
     ]
 

@@ -61,8 +61,9 @@ REFUSED = [
     ({**SHOP, "bind": "::"}, ["`bind: ::`", "on a loopback address only"]),
     ({**SHOP, "domains": ["localhost"]}, ["`localhost` is not a full domain name"]),
     ({**SHOP, "domains": ["https://api.example.com/"]}, ["is a URL"]),
-    ({**SHOP, "domains": ["*.example.com"]}, ["wildcard"]),
-    ({**SHOP, "domains": ["10.0.0.1"]}, ["not a full domain name"]),
+    ({**SHOP, "domains": ["*.example.com"]}, ["wildcard needs a DNS challenge, `certificate: {dns: "]),
+    ({**SHOP, "domains": ["a.*.com"], "certificate": {"dns": "ours"}}, ["not a full domain name"]),
+    ({**SHOP, "domains": ["10.0.0.1"]}, ["is an IP address, not a full domain name"]),
     ({**SHOP, "domains": ["a..example.com"]}, ["not a full domain name"]),
     ({**SHOP, "domains": ["-a.example.com"]}, ["not a full domain name"]),
     ({**SHOP, "egress": "inherit"}, ["app `shop-api`", "egress", "direct, proxy"]),
@@ -177,3 +178,9 @@ def test_settings_refused(settings, words):
 def test_settings_accepted():
     good = {"portside_acme_directory": "staging", "portside_acme_email": "ops@example.com", "portside_egress": {}}
     assert apps.settings_problems(good) == []
+
+
+@pytest.mark.parametrize("certificate", [{"dns": "ours"}, {"own": {"certificate": "/c.pem", "key": "/k.pem"}}])
+def test_a_wildcard_that_dns_proves_or_that_the_user_brings(certificate):
+    (app,) = apps.complete([{**SHOP, "domains": ["example.com", "*.example.com"], "certificate": certificate}])
+    assert app["domains"] == ["example.com", "*.example.com"]

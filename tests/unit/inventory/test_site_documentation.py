@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.portside.vps.plugins.filter import apps, nginx
+from ansible_collections.portside.vps.plugins.filter import apps, certbot, nginx
 from ansible_collections.portside.vps.plugins.module_utils.inventory import app_spec, roles
 
 TEXT = (Path(__file__).resolve().parents[3] / "docs" / "sites.md").read_text(encoding="utf-8")
@@ -31,6 +31,19 @@ def test_every_example_can_be_used_as_it_stands(example):
         assert apps.inventory_problems(variables, ["nginx"]) == []
         sites = apps.app_sites(variables.get("portside_apps", []), "/up")
     assert nginx.nginx_problems(sites, {**roles.defaults("nginx"), **variables}) == []
+
+
+def test_the_wildcard_in_the_documentation_can_be_used():
+    text = (Path(__file__).resolve().parents[3] / "docs" / "certificates.md").read_text(encoding="utf-8")
+    (example,) = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if '"*.' in block]
+    variables = yaml.safe_load(example)
+    declared = [{"image": APP["image"], "port": APP["port"], **app} for app in variables["portside_apps"]]
+    assert apps.inventory_problems({**variables, "portside_apps": declared}, ["certbot"]) == []
+    assert nginx.nginx_problems(apps.app_sites(declared, "/up"), roles.defaults("nginx")) == []
+    places = ("production", "", "/var/www/acme", "/etc/nginx/tls")
+    assert certbot.certbot_problems(apps.app_certificates(declared), *places, dns=variables["certbot_dns"]) == []
+    (container,) = apps.app_containers(declared, {"https_proxy": "http://proxy.example:3128"}, "/up")
+    assert container["health"]["host"] == "example.com"
 
 
 def test_every_option_of_a_site_and_of_a_webhook_has_an_example():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-import yaml
 from ansible_collections.portside.vps.plugins.filter import apps as filters
 from ansible_collections.portside.vps.plugins.filter import nginx
 from ansible_collections.portside.vps.plugins.module_utils.inventory import app_spec, roles, variables
