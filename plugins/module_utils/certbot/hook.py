@@ -40,9 +40,10 @@ CONFIG = Path("/etc/letsencrypt/portside/deploy.json")
 COMMAND_TIMEOUT = 120
 # As the package's own certbot.service has it; the timer has jitter, so certbot need not sleep.
 RENEW = ("-q", "renew", "--no-random-sleep-on-renew")
-# Seconds to wait before each further `certbot renew`, when nothing but this has failed. What has been renewed by then
-# is not due any more, and what has been validated stays so for a while, so each try has less to do.
+# Seconds to wait before each further try of a lineage whose nonces were rejected. What has been validated stays so for
+# a while, so each try has less to do.
 NONCE_WAITS = (0.5,) * 40
+# The same while another certbot runs.
 LOCK_WAITS = (30.0,) * 10
 
 
@@ -272,34 +273,59 @@ def deploy(config: Config, lineages: Iterable[str]) -> dict[str, str]:
     return failed
 
 
-def waits(stderr: str) -> tuple[float, ...]:
-    """The schedule of further tries, after `certbot renew` failed; empty when they would be of no use.
+def rejected(stderr: str) -> list[str]:
+    """The lineages that `certbot renew` failed to renew because the ACME server rejected its nonces.
 
     Args:
         stderr: what it said.
     """
-    if "Another instance of Certbot is already running" in stderr:
-        return LOCK_WAITS
-    failed = re.findall(r"^Failed to renew certificate \S+ with error: (.*)$", stderr, re.MULTILINE)
-    passing = [error for error in failed if "urn:ietf:params:acme:error:badNonce" in error]
-    return NONCE_WAITS if failed and passing == failed and " 0 parse failure" in stderr else ()
+    failed = re.findall(r"^Failed to renew certificate (\S+) with error: (.*)$", stderr, re.MULTILINE)
+    return [lineage for lineage, error in failed if "urn:ietf:params:acme:error:badNonce" in error]
+
+
+def failed_otherwise(stderr: str) -> bool:
+    """Whether `certbot renew` failed for more than rejected nonces, so that another try won't make all of it good."""
+    failed = re.findall(r"^Failed to renew certificate \S+ with error: ", stderr, re.MULTILINE)
+    return not failed or len(failed) != len(rejected(stderr)) or " 0 parse failure" not in stderr
+
+
+def certbot_renew(program: str, *more: str) -> tuple[int, str]:
+    """Run `certbot renew`, again while another certbot is at work; returns its exit status and standard error."""
+    for wait in (*LOCK_WAITS, None):
+        done = subprocess.run(
+            [program, *RENEW, *more], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+        )
+        if done.returncode == 0 or wait is None or "Another instance of Certbot is already running" not in done.stderr:
+            break
+        time.sleep(wait)
+    return done.returncode, done.stderr
 
 
 def renew(program: str) -> int:
-    """Run `certbot renew` until it succeeds or another try is of no use; returns its exit status."""
-    attempt = 0
-    while True:
-        done = subprocess.run(
-            [program, *RENEW], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
-        )
-        if done.returncode == 0:
-            return 0
-        schedule = waits(done.stderr)
-        if attempt >= len(schedule):
-            print(done.stderr, end="", file=sys.stderr)
-            return done.returncode
-        time.sleep(schedule[attempt])
-        attempt += 1
+    """Run `certbot renew`, and again for each lineage whose nonces are rejected; returns the exit status.
+
+    A lineage that fails for another reason, or is broken, takes no tries from the others and gets none itself.
+    """
+    status, said = certbot_renew(program)
+    if status == 0:
+        return 0
+    good = not failed_otherwise(said)
+    troubles = [] if good else [said]
+    waiting = dict.fromkeys(rejected(said), said)
+    for wait in NONCE_WAITS:
+        if not waiting:
+            break
+        time.sleep(wait)
+        for lineage in list(waiting):
+            again, waiting[lineage] = certbot_renew(program, "--cert-name", lineage)
+            if again == 0:
+                del waiting[lineage]
+            elif failed_otherwise(waiting[lineage]):
+                good = False
+                troubles.append(waiting.pop(lineage))
+    for text in dict.fromkeys([*troubles, *waiting.values()]):
+        print(text, end="", file=sys.stderr)
+    return 0 if good and not waiting else status
 
 
 @contextmanager

@@ -238,29 +238,27 @@ def test_called_without_anything_to_do(server: Server) -> None:
     [("renew-nonce1", True), ("renew-nonce2", True), ("renew-down", False), ("renew-unknown", False)],
 )
 def test_rejected_nonces_alone_are_tried_again(version: str, case: str, again: bool) -> None:
-    assert bool(hook.waits(certbot_runs.file(version, f"{case}.stderr"))) is again
+    said = certbot_runs.file(version, f"{case}.stderr")
+    assert bool(hook.rejected(said)) is again
+    assert hook.failed_otherwise(said) is not again
+
+
+NONCE_A = "Failed to renew certificate a with error: urn:ietf:params:acme:error:badNonce :: x\n"
+CHALLENGE_B = "Failed to renew certificate b with error: Some challenges have failed.\n"
 
 
 @pytest.mark.parametrize(
-    ("stderr", "again"),
+    ("stderr", "again", "otherwise"),
     [
-        ("", False),
-        ("Another instance of Certbot is already running.\n", True),
-        (
-            "Failed to renew certificate a with error: urn:ietf:params:acme:error:badNonce :: x\n"
-            "Failed to renew certificate b with error: Some challenges have failed.\n"
-            "2 renew failure(s), 0 parse failure(s)\n",
-            False,
-        ),
-        (
-            "Failed to renew certificate a with error: urn:ietf:params:acme:error:badNonce :: x\n"
-            "1 renew failure(s), 1 parse failure(s)\n",
-            False,
-        ),
+        ("", [], True),
+        (f"{NONCE_A}1 renew failure(s), 0 parse failure(s)\n", ["a"], False),
+        (f"{NONCE_A}{CHALLENGE_B}2 renew failure(s), 0 parse failure(s)\n", ["a"], True),
+        (f"{NONCE_A}1 renew failure(s), 1 parse failure(s)\n", ["a"], True),
+        (f"{CHALLENGE_B}1 renew failure(s), 0 parse failure(s)\n", [], True),
     ],
 )
-def test_anything_else_is_left_for_the_next_time(stderr: str, again: bool) -> None:
-    assert bool(hook.waits(stderr)) is again
+def test_which_lineages_are_tried_again(stderr: str, again: list[str], otherwise: bool) -> None:
+    assert (hook.rejected(stderr), hook.failed_otherwise(stderr)) == (again, otherwise)
 
 
 def fake_certbot(server: Server, monkeypatch: pytest.MonkeyPatch, failures: int, words: str) -> None:
@@ -303,3 +301,43 @@ def test_failed_renewal_fails_the_unit_with_certbots_words(server: Server, monke
     assert "Some challenges have failed." in done.stderr
     # What was pending from before is put in place all the same.
     assert server.called() == ["certbot", "check", "reload"]
+
+
+@pytest.mark.parametrize("other", ["Failed to renew certificate blog with error: Some challenges have failed.", ""])
+def test_one_broken_lineage_takes_no_tries_from_the_others(
+    server: Server, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    server.configure("shop", "blog")
+    server.renew("shop", "one")
+    server.run("shop")
+    server.calls.unlink()
+    broken = "0 parse" if other else "1 parse"
+    words = f"{NONCE.splitlines()[0]}\n{other}\n2 renew failure(s), {broken} failure(s)"
+    server.script(
+        "certbot",
+        f"""
+n=$(grep -c '^certbot' {server.calls})
+case "$n" in
+1) printf '%s\\n' '{words}' >&2; exit 1;;
+2) printf '%s\\n' '{NONCE}' >&2; exit 1;;
+esac
+echo renewed > {server.live}/shop/fullchain.pem
+""",
+    )
+    monkeypatch.setenv("PATH", f"{server.root}:{os.environ['PATH']}")
+    done = server.run("--renew")
+    # The unit fails for the broken one, and what could be renewed is served.
+    assert done.returncode == 1
+    assert f"{other}\n2 renew failure(s), {broken}" in done.stderr
+    assert server.called() == ["certbot", "certbot", "certbot", "check", "reload"]
+    assert server.calls.read_text().splitlines()[2].endswith("--cert-name shop")
+    assert hook.in_place(server.config, "shop")
+
+
+def test_another_certbot_at_work_is_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.renew("shop", "one")
+    fake_certbot(server, monkeypatch, 2, "Another instance of Certbot is already running.")
+    monkeypatch.setattr(hook, "LOCK_WAITS", (0.0,))
+    assert hook.renew("certbot") == 1
+    assert hook.renew("certbot") == 0
+    assert server.called() == ["certbot"] * 3
