@@ -93,12 +93,12 @@ def _proxying(site: Site) -> Iterator[str]:
         yield from _one(key, site[key], values.time_problem)
     yield from _one("local_port", site["local_port"], values.local_port_problem)
     for webhook in site["webhooks"]:
-        yield from _one("webhooks.path", webhook["path"], values.path_problem)
+        yield from _one("webhooks.path", webhook["path"], values.passed_on_problem)
         yield from _one("webhooks.max_body_size", webhook["max_body_size"], values.size_problem)
         yield from _one("webhooks.read_timeout", webhook["read_timeout"], values.time_problem)
         yield from _each("webhooks.allow", webhook["allow"], values.network_problem)
     for location in site["locations"]:
-        yield from _one("locations.path", location["path"], values.path_problem)
+        yield from _one("locations.path", location["path"], values.passed_on_problem)
         yield from _upstream(location["upstream"], "locations.upstream")
 
 
@@ -158,6 +158,17 @@ def _clashing_paths(site: Site) -> Iterator[str]:
             yield f"`{path}` is claimed more than once, by {' and '.join(keys)}"
 
 
+def _taken_from_webhooks(site: Site) -> Iterator[str]:
+    """What would catch requests to a webhook: a redirect, a password or files, where a sender wants its app."""
+    catching = [(redirect["from"], "redirects.from") for redirect in site["redirects"]]
+    catching += [(item["path"], f"{key}.path") for key in ("locations", "static") for item in site[key]]
+    for webhook in site["webhooks"]:
+        hook = webhook["path"].rstrip("/")
+        for path, key in catching:
+            if path.startswith(f"{hook}/"):
+                yield f"`{key}: {path}` lies on or below the webhook `{hook}`, which is the app's with all below it"
+
+
 def _formed(raw: Mapping[str, Any], where: str) -> tuple[Site, list[str]]:
     """A site in plain types with its defaults, and what is wrong with its form."""
     site, found = shape(raw, spec(), where)
@@ -175,7 +186,7 @@ def _checked(raw: Mapping[str, Any], where: str) -> tuple[Site, list[str]]:
         problems = [f"{where}: `name` takes a-z, 0-9 and inner hyphens, at most 63 characters"]
     if problems or site["state"] == "absent":
         return site, problems
-    checks = (_names, _proxying, _protection, _answers, _clashing_paths)
+    checks = (_names, _proxying, _protection, _answers, _clashing_paths, _taken_from_webhooks)
     return site, [f"{where}: {problem}" for check in checks for problem in check(site)]
 
 

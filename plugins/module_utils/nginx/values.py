@@ -111,6 +111,11 @@ def path_problem(value: str, *, root: bool = False) -> str | None:
     return None
 
 
+def passed_on_problem(value: str) -> str | None:
+    """For a path of a site that is passed on to an app, by name: nginx would take a `$` in it for a variable."""
+    return path_problem(value) or ("holds a `$`, which nginx takes for a variable" if "$" in value else None)
+
+
 def target_problem(value: str) -> str | None:
     """For where a redirect leads."""
     return None if URL.fullmatch(value) else "must be a path or an http or https URL, without white space and quotes"

@@ -39,6 +39,7 @@ def problems(*items, tls_dir="/etc/nginx/tls", webroot="/var/www/acme", timeout=
             "webhooks": [{"path": "/api/hook"}],
         },
         {"redirects": [{"from": "/a", "to": "https://example.com/b?c=d"}], "webhooks": [{"path": "/a/b"}]},
+        {"redirects": [{"from": "/hooks", "to": "/b"}], "webhooks": [{"path": "/hook"}]},
         {"allow": ["203.0.113.7", "2001:db8::/32"], "rate_limit": {"rate": "60r/m"}},
     ],
 )
@@ -124,6 +125,17 @@ def test_what_can_be_served(change):
         ({"locations": [{"path": "/a"}]}, "`locations` item `1`: `upstream` is missing"),
         ({"locations": [{"path": "/a", "upstream": {}}]}, "`locations.upstream` takes one of `file` and `servers`"),
         ({"upstream": None, "static": [{"path": "/", "directory": "/x"}], "local_port": 1}, "`local_port` needs"),
+        *(
+            ({"webhooks": [{"path": "/hook/"}], key: [item]}, f"`{words}` lies on or below the webhook `/hook`")
+            for key, item, words in (
+                ("redirects", {"from": "/hook/", "to": "/b"}, "redirects.from: /hook/"),
+                ("redirects", {"from": "/hook/x", "to": "/b"}, "redirects.from: /hook/x"),
+                ("locations", {"path": "/hook/x", "upstream": SHOP["upstream"]}, "locations.path: /hook/x"),
+                ("static", {"path": "/hook/x", "directory": "/srv"}, "static.path: /hook/x"),
+            )
+        ),
+        ({"locations": [{"path": "/a$b", "upstream": SHOP["upstream"]}]}, "nginx takes for a variable"),
+        ({"webhooks": [{"path": "/a$b"}]}, "nginx takes for a variable"),
         (
             {"upstream": None, "static": [{"path": "/", "directory": "/x"}], "webhooks": [{"path": "/a"}]},
             "`webhooks` needs `upstream`",

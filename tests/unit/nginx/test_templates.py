@@ -360,6 +360,52 @@ def test_pages_for_errors():
     assert "proxy_intercept_errors" not in location(block, '= "/hook"')
 
 
+@pytest.mark.parametrize("tls", [True, False])
+def test_pages_for_an_app_that_is_down(tls):
+    pages = [{"status": [500, 502, 504], "file": "/srv/errors/down.html"}]
+    found = blocks(site(error_pages=pages, tls=tls, domains=["a.example.com"], retry_after=30))
+    block = found["443" if tls else "80", "a.example.com"]
+    assert "error_page 500 /.portside-error-1;" in block
+    assert re.findall(r"error_page .*50[24].*;", block) == ["error_page 502 504 =503 /.portside-unavailable-1;"]
+    page = location(block, "= /.portside-unavailable-1")
+    assert "alias /srv/errors/down.html;" in page
+    assert "add_header Retry-After 30 always;" in page
+
+
+def test_each_status_of_an_app_that_is_down_has_one_page():
+    pages = [{"status": [504], "file": "/srv/slow.html"}, {"status": [502, 503], "file": "/srv/down.html"}]
+    block = canonical(error_pages=pages)
+    assert re.findall(r"error_page (.*);", block) == [
+        *re.findall(r"error_page (496 .*);", block),
+        "502 503 =503 /.portside-unavailable",
+        "504 =503 /.portside-unavailable-1",
+    ]
+    assert "alias /srv/down.html;" in location(block, "= /.portside-unavailable")
+    assert "alias /srv/slow.html;" in location(block, "= /.portside-unavailable-1")
+
+
+def test_a_declared_header_takes_the_place_of_the_apps_own():
+    headers = {"X-Frame-Options": "DENY", "Set-Cookie": "a=b", "Vary": "Origin"}
+    found = blocks(site(headers=headers, local_port=8000, **WEBHOOK))
+    for public in (CANONICAL, ("443", "www.example.com")):
+        assert re.findall(r"proxy_hide_header (.+);", found[public]) == ["X-Frame-Options"]
+    assert "proxy_hide_header" not in found["127.0.0.1:8000", "_"]
+
+
+def test_no_burst_is_none():
+    text = site(rate_limit={"rate": "10r/s", "burst": 0})
+    assert "limit_req zone=portside_shop-api;" in text
+    assert "limit_req zone=portside_shop-api burst=5 nodelay;" in site(rate_limit={"rate": "10r/s", "burst": 5})
+
+
+def test_a_redirect_heeds_maintenance():
+    block = canonical(redirects=[{"from": "/old", "to": "/new"}], maintenance={"enabled": True})
+    assert location(block, '= "/old"').split() == [
+        *("if", "($portside_maintenance_shop_api)", "{", "return", "503;", "}"),
+        *("return", "308", '"/new$is_args$args";'),
+    ]
+
+
 def test_redirects_keep_the_query_unless_they_have_one():
     block = canonical(
         redirects=[
