@@ -112,7 +112,7 @@ def snapshot(wanted: Wanted) -> tree.Snapshot:
             paths |= {path for path in directory.iterdir() if tree.OWN_NAME in path.name}
     tls_dir = Path(wanted.tls_dir)
     home = tls_dir / tree.PLACEHOLDER
-    paths |= {home, *(home / name for name in (*tree.CERTIFICATE_FILES, tree.PLACEHOLDER_MARK))}
+    paths |= {home, *(home / name for name in (*tree.CERTIFICATE_FILES, boot.PLACEHOLDER_MARK))}
     paths |= {tls_dir / name for name in wanted.certificates}
     with contextlib.suppress(FileNotFoundError):
         paths |= {path for path in tls_dir.iterdir() if path.is_symlink()}
@@ -129,19 +129,14 @@ def program(name: str) -> str | None:
 
 
 def placeholder() -> dict[str, Text]:
-    """A fresh self-signed certificate for a name that can't exist (RFC 6761), valid for ten years.
+    """A fresh self-signed certificate.
 
     Raises:
         CommandError: openssl is missing or failed.
     """
     with tempfile.TemporaryDirectory(prefix="portside-") as name:
         key, certificate = Path(name) / "key", Path(name) / "certificate"
-        run(
-            [
-                *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-                *("-days", "3650", "-subj", "/CN=placeholder.invalid", "-keyout", str(key), "-out", str(certificate)),
-            ]
-        )
+        run([*boot.NEW_PLACEHOLDER, "-keyout", str(key), "-out", str(certificate)])
         return {
             "fullchain.pem": Text(certificate.read_text(encoding="ascii")),
             "privkey.pem": Text(key.read_text(encoding="ascii"), 0o600, secret=True),

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from ansible_collections.portside.vps.plugins.module_utils.nginx.boot import NO_RELEASE
+from ansible_collections.portside.vps.plugins.module_utils.nginx.boot import MARKED, NO_RELEASE, PLACEHOLDER_MARK
 
 NGINX = "/etc/nginx"
 # Where the role's own files stand, in the order in which they are replaced: what others lean on comes first.
 OWN_DIRECTORIES = ("modules-enabled", "passwords", "snippets", "conf.d", "sites-enabled")
 MARKER = "# Managed by Portside"
 OWN_NAME = "portside"
+# The rest of a write that was cut off between its file and the rename, named by tempfile or after a process; an editor's
+# `.portside-shop.conf.swp` is none.
+LEFT_OVER = re.compile(rf"\.{OWN_NAME}.*\.([a-z0-9_]{{8}}|[0-9]+)")
 PLACEHOLDER = "placeholder"
 CERTIFICATE_FILES = ("fullchain.pem", "privkey.pem")
-# Sites include it: where the certificate is the placeholder, browsers are not told to insist on https.
-PLACEHOLDER_MARK = "placeholder.conf"
 DISTRIBUTION_SITE = f"{NGINX}/sites-enabled/default"
 DISTRIBUTION_SITE_TARGET = f"{NGINX}/sites-available/default"
 
@@ -99,8 +101,7 @@ class Snapshot:
 def is_own(path: str, node: Node) -> bool:
     """Whether the role wrote this file: the name and the first line both say so. Others' files are left alone."""
     name = PurePosixPath(path).name
-    if name.startswith(f".{OWN_NAME}"):
-        # The rest of a write that was cut off between its file and the rename.
+    if LEFT_OVER.fullmatch(name):
         return isinstance(node, Text)
     return name.startswith(OWN_NAME) and isinstance(node, Text) and node.content.startswith(MARKER)
 
@@ -143,7 +144,7 @@ def _certificates(wanted: Wanted, snapshot: Snapshot, placeholder: Mapping[str, 
             for name in CERTIFICATE_FILES
             for path in [f"{home}/{name}"]
         ]
-    mark, marked = f"{home}/{PLACEHOLDER_MARK}", Text("set $portside_placeholder 1;\n")
+    mark, marked = f"{home}/{PLACEHOLDER_MARK}", Text(MARKED)
     if (found or snapshot.nodes.get(home) is not None) and snapshot.nodes.get(mark) != marked:
         found.append(Change(mark, snapshot.nodes.get(mark), marked))
     for name, site in sorted(missing.items()):

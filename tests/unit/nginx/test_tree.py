@@ -104,7 +104,10 @@ def test_a_file_of_another_user_is_taken_back():
         ("/etc/nginx/sites-enabled/portside-mine.conf", Text("server {}"), False),
         ("/etc/nginx/sites-enabled/copy-of-portside.conf", Text(MARK), False),
         ("/etc/nginx/sites-enabled/portside-link.conf", Link("/srv/x"), False),
-        ("/etc/nginx/sites-enabled/.portside-shop.conf.x8sk2", Text(""), True),
+        ("/etc/nginx/sites-enabled/.portside-shop.conf.x8sk2_q1", Text(""), True),
+        ("/etc/nginx/sites-enabled/.portside-shop.conf.4711", Text(""), True),
+        ("/etc/nginx/sites-enabled/.portside-shop.conf.swp", Text("b0VIM"), False),
+        ("/etc/nginx/sites-enabled/.portside-shop.conf.kate-swp", Text(""), False),
     ],
 )
 def test_only_own_files_are_removed(path, node, goes):
