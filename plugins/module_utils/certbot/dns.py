@@ -13,7 +13,7 @@ from pathlib import Path
 A, CNAME, AAAA, CAA = 1, 5, 28, 257
 _IN = 1
 # RFC 1035, section 4.1.1.
-_NOERROR, _NXDOMAIN = 0, 3
+_NOERROR, _SERVFAIL, _NXDOMAIN = 0, 2, 3
 _CODES = {1: "FORMERR", 2: "SERVFAIL", 4: "NOTIMP", 5: "REFUSED"}
 _TRUNCATED = 0x0200
 _POINTER = 0xC0
@@ -23,7 +23,15 @@ TIMEOUT = 5.0
 
 
 class DnsError(Exception):
-    """The name could not be looked up: the resolvers are silent, or answer with an error such as SERVFAIL."""
+    """The name could not be looked up: the resolvers are silent, or answer with an error such as SERVFAIL.
+
+    Attributes:
+        of_zone: whether the name's own servers fail (SERVFAIL), for everybody; else it is this host's resolver.
+    """
+
+    def __init__(self, why: str, *, of_zone: bool = False) -> None:
+        super().__init__(why)
+        self.of_zone = of_zone
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,7 @@ def answer(packet: bytes, kind: int) -> list[Record]:
         _number, flags, questions, answers = struct.unpack("!4H", packet[:8])
         code = flags & 0x000F
         if code not in {_NOERROR, _NXDOMAIN}:
-            raise DnsError(f"DNS answers {_CODES.get(code, f'error {code}')}")
+            raise DnsError(f"DNS answers {_CODES.get(code, f'error {code}')}", of_zone=code == _SERVFAIL)
         at = 12
         for _ in range(questions):
             at = _skip_name(packet, at) + 4

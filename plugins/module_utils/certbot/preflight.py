@@ -189,7 +189,12 @@ class Preflight:
         try:
             where, records = self.resolver.caa(domain.removeprefix("*."))
         except DnsError as error:
-            report.problems.append(Problem("dns", f"its CAA records can't be read: {error}", domain))
+            text = f"its CAA records can't be read: {error}"
+            if error.of_zone:
+                # RFC 8659, section 3: a CA that can't find out may not issue.
+                report.problems.append(Problem("dns", text, domain))
+            else:
+                report.warnings.append(f"{domain}: {text}; the ACME server asks a resolver of its own")
             return
         if not caa_allows(records, self.identities, wildcard=domain.startswith("*.")):
             said = ", ".join(f"`{record}`" for record in records)

@@ -6,13 +6,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
+from ansible_collections.portside.vps.plugins.module_utils.certbot.declaration import DIRECTORIES, directory_url
 from ansible_collections.portside.vps.plugins.module_utils.inventory import egress
 from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import CONTAINER
 from ansible_collections.portside.vps.plugins.module_utils.inventory.apps import location_apps
 
 App = dict[str, Any]
 Item = dict[str, Any]
+
+# https://letsencrypt.org/docs/staging-environment/
+TEST_AUTHORITIES = {urlsplit(DIRECTORIES["staging"]).hostname}
 
 # What an app's `site` says of the connections to the app; in `nginx_sites` that is part of `upstream`.
 UPSTREAM_KEYS = ("keepalive", "keepalive_timeout")
@@ -50,8 +55,8 @@ def site_options(app: App, upstream_dir: str) -> Item:
 
 
 def _is_test_authority(directory: str) -> bool:
-    """Whether the ACME server's certificates are for trying alone: `staging`, or the URL of such a server."""
-    return "staging" in directory
+    """Whether the ACME server's certificates are for trying alone: `staging`, or a URL at such a server."""
+    return urlsplit(directory_url(directory)).hostname in TEST_AUTHORITIES
 
 
 def sites(apps: Iterable[App], upstream_dir: str, acme_directory: str = "production") -> list[Item]:

@@ -14,7 +14,7 @@ NGINX = "/etc/nginx"
 OWN_DIRECTORIES = ("modules-enabled", "passwords", "snippets", "conf.d", "sites-enabled")
 MARKER = "# Managed by Portside"
 OWN_NAME = "portside"
-# The rest of a write that was cut off between its file and the rename, named by tempfile or after a process; an editor's
+# The rest of a write that was cut off between its file and the rename, named by tempfile or a process; an editor's
 # `.portside-shop.conf.swp` is none.
 LEFT_OVER = re.compile(rf"\.{OWN_NAME}.*\.([a-z0-9_]{{8}}|[0-9]+)")
 PLACEHOLDER = "placeholder"

@@ -20,9 +20,12 @@ class Internet:
         self.webroot = webroot
         self.addresses: dict[str, list[str] | str] = {}
         self.caa: dict[str, list[str]] = {}
+        self.no_caa: dns.DnsError | None = None
         self.answers: dict[str, int | str | OSError] = {}
 
     def records(self, name: str, kind: int) -> list[dns.Record]:
+        if kind == dns.CAA and self.no_caa:
+            raise self.no_caa
         if kind == dns.CAA:
             return [dns.Record(kind, value) for value in self.caa.get(name, [])]
         found = self.addresses.get(name, [])
@@ -147,6 +150,19 @@ def test_redirects_that_lead_nowhere(internet: Internet, location: str, words: s
     internet.answers[HERE] = location
     (problem,) = look(internet, "a.example")["a.example"].problems
     assert words in problem.detail
+
+
+@pytest.mark.parametrize(("code", "problem"), [(2, True), (1, False), (4, False), (5, False)])
+def test_caa_that_this_hosts_resolver_does_not_know_is_no_reason_to_refuse(
+    internet: Internet, code: int, problem: bool
+) -> None:
+    internet.addresses["a.example"] = [HERE]
+    with pytest.raises(dns.DnsError) as answer:
+        dns.answer(bytes([0, 0, 0x80, code, *[0] * 8]), dns.CAA)
+    internet.no_caa = answer.value
+    report = look(internet, "a.example")["a.example"]
+    assert kinds(report) == (["dns"] if problem else [])
+    assert any("CAA records can't be read" in warning for warning in report.warnings) is not problem
 
 
 def test_caa_that_forbids(internet: Internet) -> None:

@@ -103,6 +103,8 @@ def test_every_option_of_an_app_arrives_at_nginx():
     [
         ("production", True),
         ("https://ca.example.com/directory", True),
+        ("https://ca.staging.example.com/directory", True),
+        ("https://ca.example.com/acme/staging-servers/directory", True),
         ("staging", False),
         ("https://acme-staging-v02.api.letsencrypt.org/directory", False),
     ],
