@@ -60,6 +60,8 @@ def test_six_rebuilds_cost_one_order(server, authority, tmp_path):
     assert play("backup", **age).changed[server.name] > 0
     assert play("backup", **age).changed[server.name] == 0
     encrypted = tmp_path / "age" / f"{server.name}.certificates.age"
+    encrypted.unlink()
+    assert play("backup", **age).changed[server.name] > 0
     assert encrypted.read_text().startswith("-----BEGIN AGE ENCRYPTED FILE-----")
     rebuilt(server)
     done = play("restore", PLAYBOOK, **age, **settings)
@@ -68,4 +70,5 @@ def test_six_rebuilds_cost_one_order(server, authority, tmp_path):
     assert ca.issued() == 1
     done = play("restore", **{**kept, "portside_backup_password": "wrong horse battery"})
     assert done.status != 0
+    assert "Decryption failed" in done.output
     assert server.serial("shop") == serial
