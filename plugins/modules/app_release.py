@@ -326,6 +326,23 @@ options:
           File for nginx that names the live release's address, one `server` line. Written at a switch.
         type: str
         default: ""
+      front:
+        description: >-
+          Where nginx answers for the app. After a switch it is asked there, by https on loopback, and has to send the
+          request to the new release; else the one before it gets all clients again. With `upstream_file` only, and for
+          an nginx of the role `nginx`: another one doesn't tell whom it asked.
+        type: dict
+        suboptions:
+          host:
+            description: >-
+              Public name. Left empty, nginx is not asked.
+            type: str
+            default: ""
+          port:
+            description: >-
+              Its port for https on 127.0.0.1.
+            type: int
+            default: 443
       extra:
         description: >-
           Any text, kept with the release in a 0600 file. A rollback brings it back: the module `app_releases` tells

@@ -7,7 +7,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases import optio
 from ansible_collections.portside.vps.plugins.module_utils.shape import Spec
 
 # What the site decides for the container; all else that `docker_app_list` takes, an app takes too.
-WIRED = ("upstream_file", "health", "extra")
+WIRED = ("upstream_file", "health", "front", "extra")
 # What the role nginx says of a site, an app says too, but for what it has a key of its own for, or has no say in.
 NGINX_SITE: Spec = roles.options("nginx")["nginx_sites"]["options"]
 CERTIFICATE: Spec = {

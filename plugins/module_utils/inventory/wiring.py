@@ -143,6 +143,8 @@ def releases(
             item["health"] = _health(app, names.get(app["name"]))
             if app["name"] in names or app["local_port"]:
                 item["upstream_file"] = upstream_file(app, upstream_dir)
+            if app["domains"]:
+                item["front"] = {"host": app["domains"][0]}
             # The site as it is declared now, for a rollback to this release.
             for site in sites([app], upstream_dir):
                 item["extra"] = json.dumps(site, sort_keys=True)

@@ -88,6 +88,11 @@ LOG: Spec = {
     },
 }
 
+FRONT: Spec = {
+    "host": {"type": "str", "default": "", "description": "Public name. Left empty, nginx is not asked."},
+    "port": {"type": "int", "address": True, "default": 443, "description": "Its port for https on 127.0.0.1."},
+}
+
 APP: Spec = {
     "name": {
         "type": "str",
@@ -250,6 +255,15 @@ APP: Spec = {
         "type": "str",
         "default": "",
         "description": "File for nginx that names the live release's address, one `server` line. Written at a switch.",
+    },
+    "front": {
+        "type": "dict",
+        "options": FRONT,
+        "default": {},
+        "example": "{host: shop.example.com}",
+        "description": "Where nginx answers for the app. After a switch it is asked there, by https on loopback, and "
+        "has to send the request to the new release; else the one before it gets all clients again. With "
+        "`upstream_file` only, and for an nginx of the role `nginx`: another one doesn't tell whom it asked.",
     },
     "extra": {
         "type": "str",

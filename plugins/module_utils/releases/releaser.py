@@ -24,6 +24,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases import (
     networks,
     order,
     plan,
+    proof,
     spec,
     validate,
 )
@@ -34,6 +35,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.front import
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock, NotHealthyError
 from ansible_collections.portside.vps.plugins.module_utils.releases.history import NoSuchReleaseError
 from ansible_collections.portside.vps.plugins.module_utils.releases.images import Archive, Images, NoImageError
+from ansible_collections.portside.vps.plugins.module_utils.releases.proof import NotProvenError
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App, Health
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState, Release, Replica
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Record, Store, StoreError
@@ -141,6 +143,7 @@ class Releaser:
         ask: probes a container.
         busy: tells whether something listens on an address and port.
         today: the time of day for the state file.
+        front_door: asks nginx for an app under its public name.
     """
 
     def __init__(
@@ -154,7 +157,9 @@ class Releaser:
         ask: Callable[[str, int, Health], Answer],
         busy: Callable[[str, int], bool],
         today: Callable[[], str] = lambda: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        front_door: Callable[[App], proof.Seen] = proof.ask,
     ) -> None:
+        self._front_door = front_door
         self._engine = engine
         self._front = front
         self._store = store
@@ -389,7 +394,8 @@ class Releaser:
         item = {**record.app, "secrets": secrets, "extra": record.extra}
         if not host_ports or len(host_ports) >= item.get("replicas", 1):
             item["host_ports"] = list(host_ports)
-        return spec.app(validate.recorded(item))
+        # The site is today's while the release is switched to.
+        return replace(spec.app(validate.recorded(item)), front_host=app.front_host, front_port=app.front_port)
 
     def _foresee_restore(self, job: _Job, number: int | None) -> None:
         target = history.rollback_target(job.state, number)
@@ -645,19 +651,26 @@ class Releaser:
         served = job.state.serving
         promoted = job.state.with_release(release).promoted(release.number, self._today())
         if job.app.upstream_file and release.host_port:
-            self._point(job, promoted)
+            try:
+                self._point(job, promoted, proved=True)
+            except NotProvenError as error:
+                text = f"{error}: see /var/log/nginx/error.log, and the upstream file {job.app.upstream_file}"
+                raise ReleaseError(self._told(job, release, text, ())) from error
         else:
             self._remember(job, promoted)
         gone = [item for item in self._own(job) if item.release not in promoted.serving]
         self._retire(job, [item for item in gone if item.up or item.release in served])
 
-    def _point(self, job: _Job, wanted: AppState) -> None:
-        """Have nginx use what serves in that state, and remember the state."""
+    def _point(self, job: _Job, wanted: AppState, *, proved: bool = False) -> None:
+        """Have nginx use what serves in that state, have that `proved`, and remember the state."""
         text = plan.wanted_upstream(job.app, wanted)
         with self._shared:
             self._remember(job, replace(job.state, switching=True, upstream_file=job.app.upstream_file))
             if text is not None:
+                before_it = self._front.served(job.app.upstream_file) or ""
                 self._front.point(job.app.upstream_file, text)
+                if proved and job.app.front_host:
+                    proof.prove(job.app, text, before_it, self._front_door, self._clock)
             self._remember(job, replace(wanted, switching=False, upstream_file=job.app.upstream_file))
 
     # ------------------------------------------------------------------ canaries
@@ -677,7 +690,11 @@ class Releaser:
                 f"a container of release {canary.number}, the canary, is gone: abort it, or deploy again"
             )
         self._gates(job, ids, served=True)
-        self._switch(job, replace(canary, share=0))
+        try:
+            self._switch(job, replace(canary, share=0))
+        except ReleaseError:
+            self._point(job, job.state)
+            raise
         job.outcome.did(DONE[plan.PROMOTE])
         job.outcome.reason = f"release {canary.number}"
         self._prune(job)

@@ -88,6 +88,8 @@ class App:
     canary: int = 0
     drain: float = 30.0
     upstream_file: str = ""
+    front_host: str = ""
+    front_port: int = 443
     extra: str = field(default="", repr=False)
     # The item that this was made from, without secrets: what is kept of a release.
     declared: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -158,6 +160,8 @@ def app(options: Mapping[str, Any]) -> App:
         canary=options["canary"],
         drain=options["drain"],
         upstream_file=options["upstream_file"],
+        front_host=options["front"]["host"],
+        front_port=options["front"]["port"],
         extra=options["extra"],
         declared={key: value for key, value in options.items() if key not in {"secrets", "extra"}},
     )

@@ -139,6 +139,9 @@ def problems(app: Item) -> list[str]:
         for key in ("stop_timeout", "drain", "before_timeout")
         if not 0 <= app[key] <= 3600
     ]
+    front = app.get("front", {}).get("host", "")
+    if front and not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", front):
+        found.append(f"`front.host: {front}` is not a host name")
     if app.get("upstream_file") and not app["upstream_file"].startswith("/"):
         found.append(f"`upstream_file: {app['upstream_file']}` is not an absolute path")
     return [problem for problem in found if problem]

@@ -150,6 +150,20 @@ def test_the_health_probe_carries_the_canonical_name():
     assert container["health"]["host"] == "api.example.com"
 
 
+@pytest.mark.parametrize(
+    ("app", "front"),
+    [
+        (SHOP, {"host": "api.example.com"}),
+        ({**SHOP, "domains": [], "webhooks": [], "local_port": 9000}, None),
+        (WORKER, None),
+    ],
+    ids=["a public name", "a port of its own", "a worker"],
+)
+def test_nginx_is_asked_after_a_switch_under_a_name_that_it_answers_by_https(app, front):
+    (container,) = containers(app)
+    assert container.get("front") == front
+
+
 def test_another_host_header_for_the_probe():
     (container,) = containers({**SHOP, "health": {"host": "internal.example.com"}})
     assert container["health"]["host"] == "internal.example.com"

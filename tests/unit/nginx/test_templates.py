@@ -126,6 +126,16 @@ def test_every_place_with_a_header_of_its_own_says_hsts_again():
             assert "Strict-Transport-Security" not in block
 
 
+def test_a_request_from_the_server_learns_which_release_answered():
+    """Also where nginx answers in the place of an app that is down, or leads to another name."""
+    for (listen, _), block in blocks(site(webhooks=[{"path": "/hook"}])).items():
+        if listen == "443":
+            told = "add_header X-Portside-Upstream $portside_upstream always;"
+            places = re.findall(r"location [^{]+\{[^}]*add_header[^}]*\}", block)
+            assert told in block.partition("location")[0]
+            assert all(told in place for place in places)
+
+
 def test_a_dead_app_is_503_with_retry_after():
     for key, block in blocks(site(local_port=8000)).items():
         if key == ("443", "api.example.com") or key[0].startswith("127"):

@@ -10,6 +10,7 @@ from typing import Any
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Condition, Container, EngineError, Image
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import FrontError
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock
+from ansible_collections.portside.vps.plugins.module_utils.releases.proof import Seen
 from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Releaser, Settings
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App, Health
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState
@@ -66,6 +67,7 @@ class Host:
     job_status: int = 0
     credentials: list[Any] = field(default_factory=list)
     watch: Callable[[Host], None] | None = None
+    front_door: Callable[[App], Seen] = lambda _: Seen()
 
     def effect(self, name: str) -> None:
         """Called after each effect on the host."""
@@ -316,6 +318,7 @@ def releaser(host: Host, keep: int = 3, retry: Collection[str] = ()) -> Releaser
         ask=ask,
         busy=lambda _, port: port in host.foreign_ports or host.on_port(port) is not None,
         today=lambda: "2026-01-02T03:04:05Z",
+        front_door=host.front_door,
     )
 
 
@@ -327,6 +330,6 @@ def app(name: str = "shop", image: str = "shop:1", **changes: Any) -> App:
     item = {
         key: list(value) if isinstance(value, tuple) else value
         for key, value in asdict(made).items()
-        if key not in {"present", "declared", "log", "health", "container"}
+        if key not in {"present", "declared", "log", "health", "container", "front_host", "front_port"}
     } | dict(made.container)
     return replace(made, declared={key: value for key, value in item.items() if key not in {"secrets", "extra"}})
