@@ -24,7 +24,7 @@ BARS = (
 
 
 def publish(results: Results) -> None:
-    """Write the figures, the plot and the tables of the document."""
+    """Write the figures, the plot and the tables of the document; a part that was not measured is said not to be."""
     FIGURES.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     text = _between(
         "goals", DOCUMENT.read_text(encoding="utf-8"), table(("what", "goal", "measured", ""), rows(results))
@@ -32,6 +32,7 @@ def publish(results: Results) -> None:
     if "wire" in results:
         text = _between("wire", text, loads(results["wire"]))
     if "scale" in results:
+        text = _between("plot", text, f"![Time of a run that changes nothing]({PLOT.name})")
         PLOT.write_text(plot(results["scale"]["no_change"]), encoding="utf-8")
     DOCUMENT.write_text(text, encoding="utf-8")
 
