@@ -6,10 +6,11 @@ import base64
 import binascii
 import io
 import os
-import shutil
 import tarfile
 from datetime import datetime
 from pathlib import Path, PurePosixPath
+
+from ansible_collections.portside.vps.plugins.module_utils.files import remove_tree
 
 
 class ArchiveError(Exception):
@@ -102,13 +103,13 @@ def unpack(text: str, folder: Path, now: datetime, *, force: bool = False) -> Pa
     """
     check(text, folder, force=force)
     beside = folder.with_name(f".{folder.name}.restored")
-    shutil.rmtree(beside, ignore_errors=True)
+    remove_tree(beside)
     beside.mkdir(mode=0o755, parents=True)
     try:
         with _members(text) as archive:
             _write(archive, beside)
     except (ArchiveError, tarfile.TarError, OSError):
-        shutil.rmtree(beside, ignore_errors=True)
+        remove_tree(beside)
         raise
     kept = None
     if folder.exists():
