@@ -519,8 +519,9 @@ from ansible_collections.portside.vps.plugins.module_utils.releases import conta
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import HostFront
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Clock
 from ansible_collections.portside.vps.plugins.module_utils.releases.images import Archive
-from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Outcome, Releaser, Settings
+from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Releaser
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
+from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import Outcome, Settings
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
 
 ARGUMENTS: dict[str, dict[str, Any]] = {

@@ -69,7 +69,8 @@ from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietMod
 from ansible_collections.portside.vps.plugins.module_utils.releases import gate, history, options, spec, validate
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import HostFront
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Clock
-from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Releaser, Settings
+from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Releaser
+from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import Settings
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
 
 ARGUMENTS: dict[str, dict[str, Any]] = {

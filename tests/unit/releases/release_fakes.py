@@ -11,9 +11,10 @@ from ansible_collections.portside.vps.plugins.module_utils.engine.base import Co
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import FrontError
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock
 from ansible_collections.portside.vps.plugins.module_utils.releases.proof import Seen
-from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Releaser, Settings
+from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Releaser
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App, Health
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState
+from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import Settings
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Record, Store
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.releases.before import Job
-from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Outcome
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App, container_config
+from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import Outcome
 
 from tests.unit.releases.release_fakes import Host, Killed, app, releaser
 

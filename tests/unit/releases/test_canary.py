@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.releases import history, plan
-from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Outcome
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState, Release
+from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import Outcome
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
 
 from tests.unit.releases.release_fakes import Host, Killed, app, releaser

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.releases import history, validate
-from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Outcome
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
+from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import Outcome
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
 from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError
 

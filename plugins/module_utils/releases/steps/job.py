@@ -1,0 +1,112 @@
+"""An app while it is being worked on, and the host that it is on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container, Engine
+from ansible_collections.portside.vps.plugins.module_utils.releases import plan, proof
+from ansible_collections.portside.vps.plugins.module_utils.releases.containers import masked
+from ansible_collections.portside.vps.plugins.module_utils.releases.front import Front
+from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock
+from ansible_collections.portside.vps.plugins.module_utils.releases.images import Images
+from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App, Health
+from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState, Release, Replica
+from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import Outcome, Settings
+from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
+
+
+@dataclass(frozen=True)
+class Host:
+    """What the steps of a release work with.
+
+    engine: runs the containers.
+    front: the proxy in front of them.
+    store: remembers.
+    settings: what holds for all apps.
+    images: finds and fetches them.
+    clock: time.
+    ask: probes a container.
+    busy: tells whether something listens on an address and port.
+    today: the time of day for the state file.
+    front_door: asks nginx for an app under its public name.
+    shared: held for what the apps of a host share: ports, networks, images, nginx.
+    """
+
+    engine: Engine
+    front: Front
+    store: Store
+    settings: Settings
+    images: Images
+    clock: Clock
+    ask: Callable[[str, int, Health], Answer]
+    busy: Callable[[str, int], bool]
+    today: Callable[[], str]
+    front_door: Callable[[App], proof.Seen]
+    shared: threading.RLock = field(default_factory=threading.RLock)
+
+    def running(self) -> list[str]:
+        """The apps of which a release runs."""
+        return [item.app for item in self.engine.containers() if item.running]
+
+
+@dataclass
+class Job:
+    """An app while it is being worked on.
+
+    `hash` is that of its declaration, `containers` are those seen last, `restores` is the release that a rollback
+    brings back.
+    """
+
+    host: Host
+    app: App
+    hash: str
+    state: AppState
+    containers: list[Container]
+    outcome: Outcome
+    restores: int | None = None
+
+    def own(self) -> list[Container]:
+        """The containers of its releases, as they are now."""
+        return [item for item in self.host.engine.containers() if item.app == self.app.name and not item.job]
+
+    def jobs(self) -> list[Container]:
+        """The containers of its `before:` jobs."""
+        return [item for item in self.host.engine.containers() if item.app == self.app.name and item.job]
+
+    def look(self) -> None:
+        """See again which containers there are, and where."""
+        self.containers = self.own()
+        self.state = plan.located(self.state, self.containers)
+
+    def remember(self, state: AppState) -> None:
+        """Go on from this state, whatever happens to the run."""
+        self.host.store.save(state)
+        self.state = state
+
+    def boxes(self, release: Release) -> list[tuple[str, Replica]]:
+        """The containers of a release that are there, by their IDs."""
+        ids = {item.name: item.id for item in self.containers}
+        return [(ids[one.container], one) for one in release.replicas if one.container in ids]
+
+    def told(self, release: Release | None, what: str, lines: Sequence[str], container: str = "") -> str:
+        """The message about a container that did not come to serve; without the secrets of any release."""
+        number = release.number if release else "?"
+        text = f"release {number} ({self.app.image}) was given up: {what}"
+        if self.state.live and release and self.state.live.number != release.number:
+            text += f". Release {self.state.live.number} goes on serving"
+        if lines:
+            text += f"\nLast lines of {container}:\n" + "\n".join(f"  {line}" for line in lines)
+        elif container:
+            text += f"\n{container} wrote nothing"
+        return masked(text, self._secrets())
+
+    def _secrets(self) -> list[str]:
+        found = [*self.app.secrets.values()]
+        for release in self.state.releases:
+            with suppress(StoreError):
+                found += (self.host.store.secrets(self.app.name, release.number) or {}).values()
+        return found

@@ -1,0 +1,50 @@
+"""A release of the past is brought back, as a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ansible_collections.portside.vps.plugins.module_utils.releases import history
+from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
+from ansible_collections.portside.vps.plugins.module_utils.releases.steps import deploy, records, repair
+from ansible_collections.portside.vps.plugins.module_utils.releases.steps.job import Job
+from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import ReleaseError
+
+
+def foresee(job: Job, number: int | None) -> None:
+    """What `restore` would do; nothing is changed."""
+    target = history.rollback_target(job.state, number)
+    job.app = records.recorded(job, target) or job.app
+    job.outcome.reason = f"rollback to release {target.number}"
+    records.diff(job, job.state.live)
+    job.outcome.did("rolled back")
+    job.outcome.image = target.image
+
+
+def restore(job: Job, number: int | None, apps: Sequence[App]) -> None:
+    """Make a release of an earlier one, without asking a registry.
+
+    Args:
+        job: the app; of its declaration only the ports on the server count.
+        number: the release that is brought back; None for the one before.
+        apps: all that are declared.
+    """
+    repair.repair(job)
+    job.outcome.show(job.state.live)
+    if job.state.canary:
+        raise ReleaseError(f"release {job.state.canary.number} is a canary: promote or abort it first")
+    target = history.rollback_target(job.state, number)
+    app = records.recorded(job, target)
+    image = job.host.engine.image(target.image_id)
+    if app is None:
+        raise ReleaseError(f"how release {target.number} was declared is not known any more")
+    if image is None:
+        raise ReleaseError(
+            f"image {target.image} ({target.image_id}) of release {target.number} was removed from the server by "
+            "hand: deploy it from the inventory"
+        )
+    job.app, job.hash, job.restores = app, target.hash, target.number
+    job.outcome.reason = f"rollback to release {target.number}"
+    deploy.deploy(job, image, apps)
+    job.outcome.did("rolled back")
+    job.outcome.show(job.state.live)

@@ -1,0 +1,78 @@
+"""nginx is pointed at a release, and those that nobody needs any more are drained and stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container
+from ansible_collections.portside.vps.plugins.module_utils.releases import plan, proof
+from ansible_collections.portside.vps.plugins.module_utils.releases.proof import NotProvenError
+from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState, Release
+from ansible_collections.portside.vps.plugins.module_utils.releases.steps.job import Job
+from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import ReleaseError
+
+
+def switch(job: Job, release: Release) -> None:
+    """Traffic goes to this release from now on, and the one before it is stopped when it has answered the rest. One
+    with a share becomes a canary, and the one before it goes on."""
+    served = job.state.serving
+    promoted = job.state.with_release(release).promoted(release.number, job.host.today())
+    if job.app.upstream_file and release.host_port:
+        try:
+            point(job, promoted, proved=True)
+        except NotProvenError as error:
+            text = f"{error}: see /var/log/nginx/error.log, and the upstream file {job.app.upstream_file}"
+            raise ReleaseError(job.told(release, text, ())) from error
+    else:
+        job.remember(promoted)
+    gone = [item for item in job.own() if item.release not in promoted.serving]
+    retire(job, [item for item in gone if item.up or item.release in served])
+
+
+def point(job: Job, wanted: AppState, *, proved: bool = False) -> None:
+    """Have nginx use what serves in that state, have that `proved`, and remember the state."""
+    text = plan.wanted_upstream(job.app, wanted)
+    with job.host.shared:
+        job.remember(replace(job.state, switching=True, upstream_file=job.app.upstream_file))
+        if text is not None:
+            before_it = job.host.front.served(job.app.upstream_file) or ""
+            job.host.front.point(job.app.upstream_file, text)
+            if proved and job.app.front_host:
+                proof.prove(job.app, text, before_it, job.host.front_door, job.host.clock)
+        job.remember(replace(wanted, switching=False, upstream_file=job.app.upstream_file))
+
+
+def retire(job: Job, containers: Iterable[Container]) -> None:
+    """Let the containers answer what they have begun, then stop them for good."""
+    old = list(containers)
+    if any(item.up for item in old) and job.app.upstream_file and not job.host.front.drain(job.app.drain):
+        job.outcome.warnings.append(
+            f"app `{job.app.name}`: the old release still had open requests after {job.app.drain:g} s of draining"
+        )
+    for container in old:
+        # Under `always`, or `on-failure`, the next start of the engine would bring it back.
+        job.host.engine.set_restart(container.id, "no")
+        if container.up:
+            job.host.engine.stop(container.id, job.app.stop_timeout)
+
+
+def stop_others(job: Job) -> None:
+    """With one port only: the old release leaves before the new one comes.
+
+    And stays away: were the server started again now, the engine would run both of them.
+    """
+    for container in job.containers:
+        if container.up:
+            job.host.engine.set_restart(container.id, "no")
+            job.host.engine.stop(container.id, job.app.stop_timeout)
+
+
+def revive(job: Job, live: Release) -> None:
+    """Have the live release's containers run, those that are there, under the restart policy that it was given."""
+    for container in job.own():
+        if container.release == live.number:
+            job.host.engine.set_restart(container.id, str(live.spec.get("restart", job.app.restart)))
+            if not container.up:
+                job.host.engine.start(container.id)
+    job.look()
