@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import argparse
 
-from bench import downtime, first, hosts, report, results, scale, wire
+from bench import downtime, first, hosts, profile, report, results, scale, wire
 from bench.goals import rows
 
 PARTS = {
     "scale": scale.measure,
+    "profile": profile.measure,
     "first": first.measure,
     "hosts": hosts.measure,
     "wire": wire.measure,
@@ -36,9 +37,10 @@ def main() -> None:
         report.publish(results.load())
         return
     for part in arguments.parts or PARTS:
-        results.save(part, PARTS[part]())
-    for what, goal, measured, verdict in rows(results.load()):
-        print(f"{what:<62} {goal:<14} {measured:>8}  {verdict}")
+        before = results.load_average()
+        results.save(part, before, PARTS[part]())
+    for row in rows(results.load()):
+        print(f"{row.what:<54} {row.goal:<14} {row.measured:>8}  {row.spread:<16} {row.verdict}")
     print(f"written to {results.PATH}")
 
 

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.goals import Results, rows
+from bench.profile import summary
 from lab.playbook import ROOT
 
 DOCUMENT = ROOT / "docs" / "performance.md"
 PLOT = ROOT / "docs" / "performance.svg"
 FIGURES = ROOT / "docs" / "performance.json"
+SLOWEST = 15
 ROW, LEFT, WIDTH = 26, 250, 420
 BARS = (
     ("stock modules, one task a thing", "plain"),
@@ -24,11 +26,17 @@ BARS = (
 
 
 def publish(results: Results) -> None:
-    """Write the figures, the plot and the tables of the document; a part that was not measured is said not to be."""
+    """Write the figures, the plot and the tables of the document; a part that was not measured is said not to be.
+
+    Args:
+        results: what was measured now; of a part that was not, the figures published before stay.
+    """
+    results = {**json.loads(FIGURES.read_text(encoding="utf-8")), **results}
     FIGURES.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    text = _between(
-        "goals", DOCUMENT.read_text(encoding="utf-8"), table(("what", "goal", "measured", ""), rows(results))
-    )
+    text = _between("goals", DOCUMENT.read_text(encoding="utf-8"), goals(results))
+    text = _between("machine", text, machines(results))
+    if "profile" in results:
+        text = _between("profile", text, profiles(results["profile"]))
     if "wire" in results:
         text = _between("wire", text, loads(results["wire"]))
     if "scale" in results:
@@ -40,6 +48,47 @@ def publish(results: Results) -> None:
 def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     """A table in Markdown."""
     return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *lines))
+
+
+def goals(results: Results) -> str:
+    """What was to be reached, what was, from the lowest to the highest round, and how to see it again."""
+    head = ("what", "goal", "measured", "rounds", "", "`make bench PARTS=`")
+    lines = ((row.what, row.goal, row.measured, row.spread, row.verdict, row.part) for row in rows(results))
+    return table(head, lines)
+
+
+def machines(results: Results) -> str:
+    """When, on what and with what each part was measured."""
+    head = ("part", "date", "commit", "machine", "load before", "versions")
+    lines = []
+    for part, found in results.items():
+        on = found["machine"]
+        what = f"{on['cpus']} x {on['processor']}, {on['memory']}, Linux {on['kernel']}"
+        with_ = {"ansible-core": on["ansible_core"], "Python": on["python"], **found.get("versions", {})}
+        used = ", ".join(f"{name} {number}" for name, number in with_.items())
+        lines.append((part, found["date"], on["commit"], what, f"{found['load_before']:g}", used))
+    return table(head, lines)
+
+
+def profiles(profile: Results) -> str:
+    """Where the time went: of all kinds, and of each task that took longer than most."""
+    sums = []
+    for kind, label in (("site", "site.yml"), ("pings", "21 pings")):
+        sums += [(label, what, str(count), f"{seconds:.2f} s") for what, count, seconds in summary(profile[kind])]
+        total = profile[kind]["seconds"]["median"]
+        processor = profile[kind]["controller_processor_seconds"]["median"]
+        sums.append((label, f"**all** (the controller's processors: {processor:.1f} s)", "", f"**{total:.2f} s**"))
+    slowest = sorted(profile["site"]["tasks"], key=lambda task: -task["seconds"])[:SLOWEST]
+    tasks = [
+        (task["task"], "server" if task["remote"] else "controller", f"{task['seconds']:.2f} s") for task in slowest
+    ]
+    return "\n\n".join(
+        [
+            table(("run", "what", "how often", "time"), sums),
+            f"The {SLOWEST} slowest tasks of site.yml:",
+            table(("task", "where", "time"), tasks),
+        ]
+    )
 
 
 def loads(wire: Results) -> str:

@@ -6,31 +6,36 @@ import multiprocessing
 import os
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
-from lab import app, lifecycle
+from lab import app, lifecycle, ssh
 from lab.identity import Lab
 from lab.playbook import Run, run
 from lab.releases import parse_hosts
 from lab.services import REGISTRY, AcmeOptions
 
 RELEASE = "debian13"
+T = TypeVar("T")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Timed:
-    """A run, and the memory in kB of the largest process that the controller had for it."""
+    """A run, and what the controller needed for it.
+
+    `kilobytes` is the memory of its largest process, `processor` the seconds of all of them.
+    """
 
     run: Run
     kilobytes: int
+    processor: float
 
 
 class Bed:
@@ -41,7 +46,9 @@ class Bed:
         self._wanted = parse_hosts(",".join(f"{host}={RELEASE}" for host in hosts))
 
     def __enter__(self) -> Bed:
-        lifecycle.up(self.lab, self._wanted, AcmeOptions())
+        # A nonce that is refused costs a second or not, as it happens: that is for the tests of certbot.
+        switches = (*AcmeOptions().environment, ("PEBBLE_WFE_NONCEREJECT", "0"))
+        lifecycle.up(self.lab, self._wanted, AcmeOptions(environment=switches))
         app.publish(self.lab)
         return self
 
@@ -59,9 +66,20 @@ class Bed:
         host: str,
         variables: Mapping[str, Any] | None = None,
         *arguments: str,
+        changes: bool | None = None,
         environment: Mapping[str, str] = _NONE,
     ) -> Timed:
-        """Run a playbook on a host or several (a pattern); ends the benchmark when it fails."""
+        """Run a playbook as somebody who comes to it does, without an open connection; a failure ends the benchmark.
+
+        Args:
+            playbook: its path in the checkout.
+            host: a host, or a pattern.
+            variables: extra variables.
+            arguments: of ansible-playbook.
+            changes: whether something has to change, or nothing may; None where that doesn't matter.
+            environment: of ansible-playbook.
+        """
+        ssh.forget_connections(self.lab)
         path = self.lab.state / "bench.yml"
         path.write_text(yaml.safe_dump(dict(variables or {})), encoding="utf-8")
         fresh = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
@@ -70,14 +88,27 @@ class Bed:
             timed = process.submit(_timed, playbook, self.inventory, whole, dict(environment)).result()
         if timed.run.status != 0:
             sys.exit(f"{playbook} on {host} failed:\n{timed.run.output}")
+        if changes is not None and any(timed.run.changed.values()) is not changes:
+            sys.exit(f"{playbook} on {host}: {'nothing' if changes else 'something'} changed:\n{timed.run.output}")
         return timed
+
+
+def in_turns(kinds: Mapping[str, Callable[[], T]], rounds: int) -> list[dict[str, T]]:
+    """What each kind gave in each round, in another order in each, after one round that doesn't count."""
+    names = list(kinds)
+    found = []
+    for turn in range(rounds + 1):
+        start = turn % len(names)
+        found.append({name: kinds[name]() for name in (*names[start:], *names[:start])})
+    return found[1:]
 
 
 def _timed(playbook: str, inventory: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> Timed:
     """In a process of its own, so that the resources used by its children are those of this run."""
     os.environ.update(environment)
     done = run(playbook, [inventory], *arguments, limit=3600)
-    return Timed(done, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Timed(done, used.ru_maxrss, used.ru_utime + used.ru_stime)
 
 
 def declared(count: int, host: str, **more: Any) -> list[dict[str, Any]]:

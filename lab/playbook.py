@@ -61,7 +61,7 @@ def run(
             **os.environ,
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "bench" / "callback_plugins"),
-            "ANSIBLE_CALLBACKS_ENABLED": "remote_calls,portside.vps.summary",
+            "ANSIBLE_CALLBACKS_ENABLED": "remote_calls,task_seconds,portside.vps.summary",
             # Molecule forces colours, which would stand between the words that are looked for.
             "ANSIBLE_FORCE_COLOR": "0",
             "ANSIBLE_NOCOLOR": "1",
