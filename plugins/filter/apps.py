@@ -90,6 +90,11 @@ def app_firewall_rules(extra: Iterable[wiring.Item], http3: bool = False) -> lis
     return wiring.firewall_rules(extra, http3)
 
 
+def app_own_registries(raw: Any) -> list[str]:
+    """Hosts of registries that images of `portside_apps` come from and that are apps of this server themselves."""
+    return wiring.own_registries(completed(raw))
+
+
 def egress_environment(egress_settings: Mapping[str, Any], consumer: str, server: Iterable[str] = ()) -> dict[str, str]:
     """The variables that a consumer of the server's own, `docker` or `certbot`, goes out with.
 
@@ -120,6 +125,7 @@ class FilterModule:
             "app_certificates": app_certificates,
             "app_containers": app_containers,
             "app_firewall_rules": app_firewall_rules,
+            "app_own_registries": app_own_registries,
             "app_sites": app_sites,
             "app_summary": app_summary,
             "egress_apt_conf": egress_apt_conf,

@@ -1,8 +1,18 @@
-"""A module whose arguments hold secrets, and which therefore keeps them out of the host's journal."""
+"""What keeps secrets out of the host's journal and out of diffs."""
 
 from __future__ import annotations
 
+import re
+
 from ansible.module_utils.basic import AnsibleModule
+
+# RFC 3986, section 3.2.1.
+LOGIN = re.compile(r"(?<=://)[^/@\s\"]+(?=@)")
+
+
+def without_logins(text: str) -> str:
+    """The text without user and password of the URLs in it: what a file held before is no argument, and not masked."""
+    return LOGIN.sub("***", text)
 
 
 class QuietModule(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types

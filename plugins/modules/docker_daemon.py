@@ -72,7 +72,7 @@ from ansible_collections.portside.vps.plugins.module_utils.command import Comman
 from ansible_collections.portside.vps.plugins.module_utils.daemon import host, options
 from ansible_collections.portside.vps.plugins.module_utils.daemon.host import DaemonError
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
-from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
+from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule, without_logins
 
 # Stands while the daemon has not taken the files yet. It is gone after a boot, and so is the old daemon.
 PENDING = Path("/run/portside-docker-restart")
@@ -108,12 +108,12 @@ class _File:
 
     def diff(self) -> dict[str, str]:
         """Before and after, without passwords."""
-        before = options.redacted(self.before or "")
+        before = without_logins(self.before or "")
         return {
             "before_header": str(self.path),
             "after_header": str(self.path),
             "before": before,
-            "after": options.redacted(self.after or ""),
+            "after": without_logins(self.after or ""),
         }
 
 
@@ -211,7 +211,7 @@ def main() -> None:
     try:
         result = _work(module.params, module.check_mode)
     except (DaemonError, CommandError, OSError) as error:
-        module.fail_json(msg=options.redacted(str(error)))
+        module.fail_json(msg=without_logins(str(error)))
     module.exit_json(**result)
 
 

@@ -39,6 +39,7 @@ ports:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.portside.vps.plugins.module_utils import uplink
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
 from ansible_collections.portside.vps.plugins.module_utils.ufw import listeners
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import EntryError
@@ -51,7 +52,7 @@ def main() -> None:
     try:
         module.exit_json(
             changed=False,
-            addresses=listeners.addresses(),
+            addresses=uplink.addresses(),
             ports=exposure(listeners.sockets(), listeners.declared()),
         )
     except (CommandError, EntryError) as error:

@@ -1,14 +1,15 @@
 #!/usr/bin/python
-"""Ansible module: which release of which distribution a host runs."""
+"""Ansible module: which release of which distribution a host runs, and at which addresses."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: os_facts
-short_description: Which release of which distribution a host runs
+short_description: Which release of which distribution a host runs, and at which addresses
 version_added: 0.1.0
 description:
-  - Sets the facts of the distribution that the roles of this collection ask for, from C(/etc/os-release) alone.
+  - Sets the facts of the distribution that the roles of this collection ask for, from C(/etc/os-release) alone, and
+    the host's addresses on the interfaces that lead outside.
   - M(ansible.builtin.setup) with the subset C(distribution) finds the same and more, in twice the time.
 attributes:
   check_mode: {support: full, description: Changes nothing.}
@@ -25,6 +26,7 @@ RETURN = r"""
 ansible_facts:
   description:
     - C(distribution), C(distribution_version), C(distribution_major_version) and C(distribution_release).
+    - C(own_addresses), without link-local and temporary ones and those of containers; empty where C(ip) can't be run.
   type: dict
   returned: success
   sample:
@@ -32,23 +34,33 @@ ansible_facts:
     distribution_version: "13"
     distribution_major_version: "13"
     distribution_release: trixie
+    own_addresses: [203.0.113.10, '2001:db8::10']
 """
 
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.portside.vps.plugins.module_utils import uplink
+from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
 from ansible_collections.portside.vps.plugins.module_utils.os_release import facts
+
+
+def own_addresses() -> list[str]:
+    """The host's addresses; none where they can't be had, on a host without iproute2."""
+    try:
+        return uplink.addresses()
+    except CommandError:
+        return []
 
 
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
     try:
-        module.exit_json(
-            changed=False, ansible_facts=facts(Path("/etc/os-release").read_text(encoding="utf-8", errors="replace"))
-        )
+        release = facts(Path("/etc/os-release").read_text(encoding="utf-8", errors="replace"))
     except OSError as error:
         module.fail_json(msg=f"/etc/os-release says which system this is, and can't be read: {error.strerror}")
+    module.exit_json(changed=False, ansible_facts={**release, "own_addresses": own_addresses()})
 
 
 if __name__ == "__main__":

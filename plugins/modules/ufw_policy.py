@@ -175,6 +175,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.portside.vps.plugins.module_utils import uplink
 from ansible_collections.portside.vps.plugins.module_utils.ufw import change, guard, host
 from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import (
     RuleError,
@@ -286,7 +287,7 @@ def _policy(module: AnsibleModule) -> Policy:
 
 def _plan(module: AnsibleModule) -> tuple[Policy, Present, Plan]:
     policy, present = _policy(module), host.present()
-    obstacles = host.other_firewalls() + problems(present, policy, host.outside_interfaces())
+    obstacles = host.other_firewalls() + problems(present, policy, uplink.interfaces())
     if policy.guard:
         why = host.why_docker_is_unguardable(present.saved["4"])
         obstacles += [f"{why}; or set ufw_docker_guard: false"] if why else []

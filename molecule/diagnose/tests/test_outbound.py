@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
+import browser
 import pytest
 import yaml
 
@@ -116,3 +119,18 @@ def test_the_library_of_the_app_gets_the_error_that_the_report_explains(vps, app
     assert "Tunnel connection failed: 403" in seen["refused"]["findings"][0]["why"]
     for works in ("direct", "exempt"):
         assert ask(works).stdout.strip() == "404", works
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_page_can_be_read_at_a_desk_and_on_a_phone(seen, tmp_path, dark):
+    import_module("tests.conftest")  # makes the collection known
+    page = import_module("ansible_collections.portside.vps.plugins.module_utils.diagnosis.page")
+    looks = browser.measure(page.page({"web1": list(seen.values())}, "html", "now"), tmp_path, dark=dark)
+    assert set(looks) == {browser.DESKTOP, browser.PHONE}
+    for width, look in looks.items():
+        assert look["needed"] <= width, "nobody has to scroll sideways"
+        assert look["titles"] == [hop["title"] for app in seen.values() for hop in app["path"]], "every hop is in sight"
+        assert look["outside"] == look["narrow"] == []
+        assert look["faint"] == []
+        assert look["dark"] is dark
+        assert (look["back"] < 0.1) is dark

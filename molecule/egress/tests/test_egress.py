@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 PASSWORD = "word-that-no-log-may-hold"
 # What the shop has after the test of NO_PROXY, spelled out.
 STAYS = "{{ shop_exempt }}"
 LOG = "/run/lab-tinyproxy.log"
+# What its log has of apt, and of an order.
+APT, ACME = "://deb.debian.org/", "acme.lab.test:14000"
+IMAGE = "registry.lab.test:5000/webhook-app:1.1"
+# What the scenario's inventory declares.
+INVENTORY = {"apt": "direct", "docker": "proxy"}
+RENEWAL = "/etc/letsencrypt/renewal/reports.conf"
+DUE = "renew_before_expiry = 100 days"
+KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEXample\n-----END PGP PUBLIC KEY BLOCK-----\n"
 # As the app calls it: Stripe's own library, with the transport and the variables that the container has.
 CALL = """
 import stripe
@@ -46,6 +56,13 @@ def proxied(client):
     return lines
 
 
+def test_while_the_server_was_set_up_pulls_alone_went_through_the_proxy(client):
+    asked = client.check_output(f"cat {LOG}")
+    assert "registry.lab.test:5000" in asked, "docker: proxy"
+    assert APT not in asked, "apt: direct"
+    assert ACME not in asked, "certbot and downloads are direct by default"
+
+
 def test_through_the_proxy_the_call_of_stripe_fails_with_the_error_of_the_first_users(stripe_says, proxied):
     said = stripe_says()
     assert "NOT REACHED" in said
@@ -67,8 +84,8 @@ def test_the_diagnosis_on_debian_12_names_the_proxy_and_the_way_around_it(play):
     assert "nobody-knows-this" not in done.output
 
 
-def test_pulls_go_through_the_proxy(vps, proxied, lab_vars):
-    vps.run_expect([0], "docker pull %s/webhook-app:1.1", lab_vars["lab_registry"])
+def test_pulls_go_through_the_proxy(vps, proxied):
+    vps.run_expect([0], f"docker pull {IMAGE}")
     assert "registry.lab.test:5000" in proxied()
 
 
@@ -84,23 +101,76 @@ def test_stripe_is_reached_and_that_made_a_release_of_this_app_alone(play, runni
     assert PASSWORD not in done.output
 
 
-def test_another_proxy_for_docker_stops_no_app_and_changes_the_way_of_pulls(play, vps, running, proxied, lab_vars):
-    image = f"{lab_vars['lab_registry']}/webhook-app:1.1"
+@pytest.fixture
+def fetches(vps):
+    """apt has a package to install again, and its archive to ask for it."""
+
+    def again() -> None:
+        vps.run_expect([0], "apt-get -qq -y remove logrotate && apt-get clean")
+
+    return again
+
+
+@pytest.fixture
+def site(play, lab_vars):
+    """The server is made what the inventory says, with other ways out: `site({"apt": "proxy"}, shop_egress=…)`."""
+    proxy = f"http://shop:{PASSWORD}@{lab_vars['lab_client_ipv4']}:8888"
+
+    def go(ways: dict[str, str], **variables):
+        egress = {"http_proxy": proxy, "https_proxy": proxy, **ways}
+        return play("site", "--diff", "-v", portside_egress=egress, **variables)
+
+    return go
+
+
+def test_another_way_for_all_that_the_server_fetches_stops_no_app(site, vps, running, proxied, fetches):
     before = running()
     daemon = vps.check_output("systemctl show --property MainPID docker.service")
-    proxy = {"http_proxy": f"http://shop:{PASSWORD}@{lab_vars['lab_client_ipv4']}:8888", "apt": "direct"}
-    done = play(
-        "site", "--diff", "-v", portside_egress={**proxy, "https_proxy": proxy["http_proxy"]}, shop_egress=STAYS
-    )
+    fetches()
+    proxied()
+    done = site({"apt": "proxy", "certbot": "proxy", "docker": "direct"}, shop_egress=STAYS, reports_key="rsa")
     assert done.status == 0, done.output
     assert running() == before, "live-restore"
     assert vps.check_output("systemctl show --property MainPID docker.service") != daemon, "the daemon is another one"
-    proxied()
-    vps.run_expect([0], f"docker rmi {image} && docker pull {image}")
-    assert "registry.lab.test" not in proxied(), "pulls are direct by default"
-    done = play("site", "--diff", "-v")
+    asked = proxied()
+    assert APT in asked, "apt: proxy"
+    assert ACME in asked, "certbot: proxy, an order"
+    vps.run_expect([0], f"sed -i '1i {DUE}' {RENEWAL} && systemctl start certbot.service")
+    assert ACME in proxied(), "certbot: proxy, a renewal by the timer's service"
+    vps.run_expect([0], f"docker rmi {IMAGE} && docker pull {IMAGE}")
+    assert "registry.lab.test" not in proxied(), "docker: direct"
+    fetches()
+    done = site(INVENTORY)
     assert done.status == 0, done.output
+    asked = proxied()
+    assert APT not in asked, "apt: direct"
+    assert ACME not in asked, "certbot: direct"
+    assert vps.package("logrotate").is_installed
     assert {name for name, at in running().items() if at != before[name]} == {"shop-api"}, "back to `egress: proxy`"
+    assert PASSWORD not in done.output
+
+
+@pytest.fixture
+def repository(client, vps, lab_vars):
+    """The client plays Docker's repository, as far as its key."""
+    folder = "/run/lab-repository/debian"
+    serve = "setsid nohup python3 -m http.server 8899 --directory /run/lab-repository > /dev/null 2>&1 < /dev/null"
+    client.run_expect([0], f"mkdir -p {folder} && printf '%s' {shlex.quote(KEY)} > {folder}/gpg")
+    client.run_expect([0], f"{serve} & echo $! > /run/lab-repository.pid")
+    yield f"http://{lab_vars['lab_client_ipv4']}:8899"
+    client.run_expect([0], "kill $(cat /run/lab-repository.pid)")
+    vps.run_expect([0], "rm -f /etc/apt/sources.list.d/docker.sources")
+
+
+@pytest.mark.parametrize("way", ["proxy", "direct"])
+def test_what_ansible_itself_downloads_goes_the_declared_way(site, vps, proxied, repository, way):
+    proxied()
+    done = site({**INVENTORY, "downloads": way}, docker_source="upstream", docker_repository_url=repository)
+    assert done.status != 0, "there is a key and no package"
+    assert "docker-ce" in done.output
+    sources = vps.file("/etc/apt/sources.list.d/docker.sources").content_string
+    assert "Signed-By:" in sources, "the key was fetched"
+    assert ("/debian/gpg" in proxied()) is (way == "proxy")
     assert PASSWORD not in done.output
 
 

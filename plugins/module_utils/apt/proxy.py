@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
+from ansible_collections.portside.vps.plugins.module_utils.quiet import LOGIN, without_logins
 
 CONF = Path("/etc/apt/apt.conf.d/95portside-proxy")
-_USER = re.compile(r"(?<=://)[^/@\s\"]+(?=@)")
 
 
 @dataclass(frozen=True)
@@ -23,13 +22,13 @@ class Change:
 
     def diff(self) -> dict[str, str]:
         """In Ansible's form, without passwords."""
-        before, after = (_USER.sub("***", text) for text in (self.before, self.after))
+        before, after = (without_logins(text) for text in (self.before, self.after))
         return {"before_header": str(CONF), "after_header": str(CONF), "before": before, "after": after}
 
 
 def passwords(text: str | None) -> set[str]:
     """User and password of every URL, and the password alone."""
-    found = set(_USER.findall(text or ""))
+    found = set(LOGIN.findall(text or ""))
     return found | {part.partition(":")[2] for part in found if ":" in part}
 
 

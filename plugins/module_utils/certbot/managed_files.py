@@ -14,6 +14,7 @@ from ansible_collections.portside.vps.plugins.module_utils.certbot import check,
 from ansible_collections.portside.vps.plugins.module_utils.certbot.host import Host
 from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import Wanted
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
+from ansible_collections.portside.vps.plugins.module_utils.quiet import without_logins
 
 _OWN_CA = "# The CA of the ACME server's own https certificate, added by Ansible (portside.vps.certbot)\n"
 # A session of Ansible may carry an outbound proxy that is meant for something else. Which way certbot goes out is
@@ -60,6 +61,7 @@ class ManagedFile:
             start = text.find(_OWN_CA)
             theirs = text[: start if start >= 0 else len(text)]
             text = f"(the system's CAs, sha256 {hashlib.sha256(theirs.encode()).hexdigest()})\n{text[len(theirs) :]}"
+        text = without_logins(text)
         return text if mode == self.mode else f"(mode {mode or 0:04o})\n{text}"
 
     def diff(self) -> dict[str, str]:

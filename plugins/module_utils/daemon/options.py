@@ -136,11 +136,6 @@ def parse(text: str | None) -> Options | None:
     return found if isinstance(found, dict) else None
 
 
-def redacted(text: str) -> str:
-    """The text without the passwords of URLs (outbound proxies have them)."""
-    return re.sub(r"://[^/@\s\"]+@", "://***@", text)
-
-
 def passwords(value: Any) -> set[str]:
     """The passwords of all URLs in the options, encoded as they stand there."""
     return {found.partition(":")[2] or found for found in re.findall(r"://([^/@\s\"']+)@", json.dumps(value))}

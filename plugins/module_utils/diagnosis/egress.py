@@ -106,7 +106,7 @@ def _attempt(url: str, proxy: str, trusted: Trust) -> tuple[int, str]:
     answer = probe.ask(raw, parts.netloc, "GET", target, headers=headers)
     if not answer["status"]:
         raise Stopped("silent", answer["error"])
-    if proxy and parts.scheme == "http" and answer["status"] in PROXY_REFUSALS:
+    if proxy and parts.scheme == "http" and answer["status"] in PROXY_REFUSALS and not answer["forwarded"]:
         raise Stopped("connect", "", answer["status"])
     return answer["status"], ""
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils import uplink
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, run
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import certificates, containers, probe
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text
@@ -218,7 +219,7 @@ def look(apps: Sequence[Mapping[str, Any]], options: Mapping[str, str]) -> dict[
     with ThreadPoolExecutor(AT_ONCE) as pool:
         seen = list(pool.map(lambda app: look_at(app, found, options), apps))
     try:
-        addresses, waiting = listeners.addresses(), listeners.sockets()
+        addresses, waiting = uplink.addresses(), listeners.sockets()
     except (CommandError, OSError) as error:
         addresses, waiting, unanswered = [], [], unanswered or str(error)
     return {

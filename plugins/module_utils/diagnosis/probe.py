@@ -14,7 +14,7 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,19 +51,19 @@ def connect(host: str, port: int, timeout: float = CONNECT_TIMEOUT) -> tuple[soc
     return connection, {"answer": OPEN, "error": "", "ms": milliseconds(begin)}
 
 
-def trusting(certificates: str = "", bundle: str = "", added: str = "") -> ssl.SSLContext:
+def trusting(certificates: str = "", bundle: str = "", added: Iterable[str] = ()) -> ssl.SSLContext:
     """A context that trusts these certificates (PEM) or that bundle, or, without either, what this machine trusts.
 
     Args:
         certificates: PEM.
         bundle: a file, or a directory with hashed names.
-        added: a file to trust beside them.
+        added: files to trust beside them.
     """
     folder = bundle if bundle and Path(bundle).is_dir() else None
     file = None if folder else bundle or None
     context = ssl.create_default_context(cadata=certificates or None, cafile=file, capath=folder)
-    if added:
-        context.load_verify_locations(cafile=added)
+    for beside in added:
+        context.load_verify_locations(cafile=beside)
     # Python 3.13 asks more of a CA certificate than browsers do.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
@@ -105,12 +105,16 @@ def ask(
     headers: Mapping[str, str] | None = None,
     timeout: float = ANSWER_TIMEOUT,
 ) -> dict[str, Any]:
-    """One request over an open connection, which is closed: `{status, location, server, error, ms}`; 0 is no answer."""
+    """One request over an open connection, which is closed: `{status, location, forwarded, error, ms}`; 0 is no answer.
+
+    `forwarded` is whether a proxy in between passed the answer on: it has to say so in `Via` (RFC 9110, section 7.6.3).
+    Squid says so of its own errors, too, and marks those.
+    """
     begin = time.monotonic()
     connection.settimeout(timeout)
     client = http.client.HTTPConnection(host, timeout=timeout)
     client.sock = connection
-    found: dict[str, Any] = {"status": 0, "location": "", "error": ""}
+    found: dict[str, Any] = {"status": 0, "location": "", "forwarded": False, "error": ""}
     try:
         sent = {"Host": host, "User-Agent": USER_AGENT, "Connection": "close", **(headers or {})}
         # A refusal may come before the body is through (413); then it is the answer that counts.
@@ -118,6 +122,7 @@ def ask(
             client.request(method, target, body=body, headers=sent)
         answer = client.getresponse()
         found |= {"status": answer.status, "location": answer.headers.get("Location", "")}
+        found["forwarded"] = "Via" in answer.headers and "X-Squid-Error" not in answer.headers
     except TimeoutError:
         found["error"] = f"no answer within {timeout:g} s"
     except (http.client.HTTPException, OSError) as error:

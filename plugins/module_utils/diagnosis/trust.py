@@ -9,6 +9,8 @@ from pathlib import Path
 
 # What libraries read for another bundle of CA certificates, in the order in which requests and OpenSSL do.
 VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+# Directories with colons between them, each file in them a certificate: OpenSSL and Go read it.
+DIRECTORIES = "SSL_CERT_DIR"
 # Node trusts what is in it beside the authorities that it was built with (nodejs.org/api/cli.html).
 ADDED = "NODE_EXTRA_CA_CERTS"
 # Of programs that bring their own authorities: Node, by its variable or by that of its image.
@@ -26,13 +28,13 @@ class Trust:
 
     Attributes:
         bundle: file or directory of certificates, as a path of the host; empty for the host's own.
-        added: a file to trust beside it; empty for none.
+        added: files to trust beside it.
         stage: `file` where a variable names a file that can't be used, `none` where there is no bundle at all.
         error: which variable, and why.
     """
 
     bundle: str = ""
-    added: str = ""
+    added: tuple[str, ...] = ()
     stage: str = ""
     error: str = ""
 
@@ -70,6 +72,17 @@ def _unusable(place: Path) -> str:
     return ""
 
 
+def _of_directories(listed: str, root: Path) -> list[str]:
+    """The certificates in a list of directories of the container; a link may lead anywhere in it."""
+    found = []
+    for path in listed.split(":"):
+        folder = inside(root, path)
+        if path and folder.is_dir():
+            places = {inside(root, f"{path}/{entry.name}") for entry in folder.iterdir()}
+            found += [str(place) for place in sorted(places) if place.is_file() and not _unusable(place)]
+    return found
+
+
 def trust(variables: Mapping[str, str], root: Path) -> Trust:
     """What programs in a container trust. What is missing is judged with the image's bundle, else with the host's.
 
@@ -91,6 +104,11 @@ def trust(variables: Mapping[str, str], root: Path) -> Trust:
     images = (inside(root, path) for path in FILES)
     bundle = next((named[name] for name in VARIABLES if name in named), "")
     bundle = bundle or next((str(place) for place in images if not _unusable(place)), "")
+    more = _of_directories(variables.get(DIRECTORIES, ""), root)
+    bundle = bundle or next(iter(more), "")
+    if variables.get(DIRECTORIES) and not bundle:
+        wrong.append(f"`{DIRECTORIES}` names {variables[DIRECTORIES]}, and there is no certificate in it")
     own = any(variables.get(name) for name in OWN)
     stage = FILE if wrong else "" if bundle or own else NONE
-    return Trust(bundle, named.get(ADDED, ""), stage, "; ".join(wrong))
+    added = [*([named[ADDED]] if ADDED in named else []), *more]
+    return Trust(bundle, tuple(added), stage, "; ".join(wrong))

@@ -12,6 +12,7 @@ from ansible_collections.portside.vps.plugins.module_utils.certbot.declaration i
 from ansible_collections.portside.vps.plugins.module_utils.inventory import egress
 from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import CONTAINER
 from ansible_collections.portside.vps.plugins.module_utils.inventory.apps import location_apps
+from ansible_collections.portside.vps.plugins.module_utils.releases.spec import registry_of
 
 App = dict[str, Any]
 Item = dict[str, Any]
@@ -109,6 +110,14 @@ def _plain(domains: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(domain.removeprefix("*.") for domain in domains))
 
 
+def own_registries(apps: Iterable[App]) -> list[str]:
+    """The registries of images that are apps of this server themselves, by their hosts: Docker needs no proxy there."""
+    here = [app for app in apps if app["state"] == "present"]
+    domains = {domain for app in here for domain in app["domains"]}
+    hosts = {registry_of(app["image"]).partition(":")[0] for app in here}
+    return sorted(hosts & domains)
+
+
 def _never_proxied(app: App, apps: Iterable[App], server: Iterable[str]) -> list[str]:
     """What an app reaches without the proxy: this server by all its names, other apps by theirs.
 
@@ -118,6 +127,7 @@ def _never_proxied(app: App, apps: Iterable[App], server: Iterable[str]) -> list
     return [
         *_plain(app["domains"]),
         *egress.neighbours(app, apps),
+        *sorted(name for name, address in app["extra_hosts"].items() if address == "host-gateway"),
         *sorted(_plain(here)),
         *egress.server_names(server),
     ]

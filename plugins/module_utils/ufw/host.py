@@ -45,20 +45,6 @@ def interfaces() -> list[str]:
     return sorted(path.name for path in Path("/sys/class/net").iterdir() if (path / "ifindex").exists())
 
 
-def outside_interfaces() -> list[str]:
-    """Interfaces that a default route leaves by, from the kernel's own tables."""
-    found = set()
-    for line in (read_text(Path("/proc/net/route")) or "").splitlines()[1:]:
-        fields = line.split()
-        if fields[1] == "00000000" and fields[7] == "00000000":
-            found.add(fields[0])
-    for line in (read_text(Path("/proc/net/ipv6_route")) or "").splitlines():
-        fields = line.split()
-        if fields[0] == "0" * 32 and fields[1] == "00":
-            found.add(fields[9])
-    return sorted(found - {"lo"})
-
-
 def present() -> Present:
     """The firewall as it is, read without changing anything."""
     return Present(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from pathlib import Path
 
-from ansible_collections.portside.vps.plugins.module_utils.command import run
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text
 from ansible_collections.portside.vps.plugins.module_utils.ufw import host, live
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import FAMILIES, Family
@@ -54,20 +52,6 @@ def _owners() -> dict[str, str]:
                     kind, _, inode = os.readlink(link).partition(":")
                     if kind == "socket":
                         found.setdefault(inode.strip("[]"), name)
-    return found
-
-
-def addresses() -> list[str]:
-    """The host's addresses on the interfaces that lead outside, without link-local ones."""
-    outside = set(host.outside_interfaces())
-    found = []
-    for link in json.loads(run(["ip", "-json", "address", "show"]).stdout):
-        if link.get("ifname") in outside:
-            found += [
-                str(entry["local"])
-                for entry in link.get("addr_info", ())
-                if entry.get("scope") == "global" and not entry.get("temporary") and not entry.get("deprecated")
-            ]
     return found
 
 

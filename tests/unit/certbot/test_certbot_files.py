@@ -110,6 +110,17 @@ def test_hand_edit_and_mode_show_in_the_diff(tmp_path: Path) -> None:
     assert not files(tmp_path)["portside.conf"].changed
 
 
+def test_a_proxy_that_is_declared_no_longer_leaves_its_password_out_of_the_diff(tmp_path: Path) -> None:
+    before = files(tmp_path, https_proxy="http://shop:hunter2@proxy.example.com:3128")
+    for name in ("portside.conf", "portside-certbot-alarm@.service"):
+        path = before[name].path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        before[name].write()
+        diff = files(tmp_path)[name].diff()
+        assert "http://***@proxy.example.com:3128" in diff["before"]
+        assert "hunter2" not in str(diff)
+
+
 def test_long_new_file_is_not_spelt_out_in_the_diff(tmp_path: Path) -> None:
     assert files(tmp_path)["portside"].diff()["after"].endswith(" lines)\n")
 

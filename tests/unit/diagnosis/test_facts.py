@@ -6,6 +6,7 @@ import json
 import os
 import socket
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import (
@@ -167,7 +168,7 @@ def test_the_certificates_an_app_trusts_are_those_its_environment_names_else_its
     image(tmp_path, "empty.pem", "folder/x")
     found = trust.trust(variables, tmp_path)
     assert found.bundle == str(tmp_path / bundle)
-    assert found.added == (str(tmp_path / added) if added else "")
+    assert found.added == ((str(tmp_path / added),) if added else ())
     assert found.stage == (trust.FILE if said else "")
     assert said in found.error
 
@@ -176,6 +177,22 @@ def test_the_certificates_an_app_trusts_are_those_its_environment_names_else_its
 def test_an_image_without_certificates_is_not_taken_for_the_host(tmp_path, variables, stage):
     image(tmp_path, BUNDLE)
     assert trust.trust(variables, tmp_path) == trust.Trust(stage=stage)
+
+
+def test_directories_of_certificates_count_beside_a_bundle_and_in_place_of_one(tmp_path, authority):
+    image(tmp_path, "usr/ca.crt", authority=authority)
+    image(tmp_path, "certs/README", "empty/README")
+    (tmp_path / "certs/0a1b2c3d.0").symlink_to("ca.pem")
+    (tmp_path / "certs/ca.pem").symlink_to("/usr/ca.crt")
+    only = trust.trust({"SSL_CERT_DIR": "/gone:/certs"}, tmp_path)
+    assert (only.bundle, only.stage) == (str(tmp_path / "usr/ca.crt"), "")
+    nothing = trust.trust({"SSL_CERT_DIR": "/gone:/empty"}, tmp_path)
+    assert nothing.stage == trust.FILE
+    assert "`SSL_CERT_DIR` names /gone:/empty, and there is no certificate in it" in nothing.error
+    image(tmp_path, BUNDLE, authority=authority)
+    beside = trust.trust({"SSL_CERT_DIR": "/certs"}, tmp_path)
+    assert (beside.bundle, beside.added) == (str(tmp_path / BUNDLE), (str(tmp_path / "usr/ca.crt"),))
+    assert trust.trust({"SSL_CERT_DIR": "/gone"}, tmp_path).stage == "", "OpenSSL goes on with the bundle"
 
 
 def test_links_are_followed_as_the_container_does(tmp_path, authority):
@@ -197,7 +214,7 @@ def test_links_in_a_circle_end(tmp_path):
 def test_what_is_added_is_trusted_beside_the_bundle(tmp_path, authority):
     pki.ensure_endpoint(tmp_path, "other.example.com", ["192.0.2.2"])
     one = probe.trusting(bundle=str(authority)).get_ca_certs()
-    both = probe.trusting(bundle=str(authority), added=str(tmp_path / pki.CA)).get_ca_certs()
+    both = probe.trusting(bundle=str(authority), added=[str(tmp_path / pki.CA)]).get_ca_certs()
     assert (len(one), len(both)) == (1, 2)
     assert probe.trusting(bundle=str(tmp_path)).get_ca_certs() == [], "a directory is read when it is needed"
 
@@ -219,6 +236,27 @@ def test_a_403_of_the_host_itself_is_not_the_proxys(monkeypatch, url, direct, st
     attempts(monkeypatch, refused, {"stage": "ok", "status": direct, "error": ""})
     variables = {"http_proxy": "http://p:1", "https_proxy": "http://p:1"}
     assert egress.check(url, variables, trust.Trust())["attempt"]["stage"] == stage
+
+
+@pytest.mark.parametrize(
+    ("headers", "stage"),
+    [
+        ("Server: tinyproxy/1.11.1", "connect"),
+        ("Via: 1.1 tinyproxy (tinyproxy/1.11.1)", "ok"),
+        ("Via: 1.1 squid (squid/5.7)\r\nX-Squid-Error: ERR_ACCESS_DENIED 0", "connect"),
+    ],
+)
+def test_a_403_over_http_is_the_proxys_unless_it_says_that_it_passed_it_on(headers, stage):
+    def answer(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(f"HTTP/1.1 403 Forbidden\r\n{headers}\r\nContent-Length: 0\r\n\r\n".encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        Thread(target=answer, args=(server,)).start()
+        found = egress.attempt("http://a.example.com", f"http://127.0.0.1:{server.getsockname()[1]}", trust.Trust())
+    assert (found["stage"], found["status"]) == (stage, 403)
 
 
 def test_a_url_that_cannot_be_asked_for_leaves_the_others_alone(monkeypatch):

@@ -216,6 +216,21 @@ def test_docker_keeps_its_variables_when_an_app_comes():
     assert found["NO_PROXY"] == "localhost,127.0.0.1,::1,198.51.100.7,api.stripe.com"
 
 
+def test_docker_reaches_a_registry_that_is_an_app_of_this_server_without_the_proxy():
+    registry = {"name": "registry", "image": "registry:2", "port": 5000, "domains": ["registry.example.com"]}
+    pulled = {**SHOP, "image": "registry.example.com:443/shop:1"}
+    assert filters.app_own_registries([registry, pulled]) == ["registry.example.com"]
+    assert filters.app_own_registries([registry, SHOP]) == filters.app_own_registries([pulled]) == []
+
+
+def test_the_server_is_reached_without_the_proxy_by_the_name_that_docker_gives_it():
+    hosts = {"host.docker.internal": "host-gateway", "api.stripe.com": "192.0.2.9"}
+    (shop,) = containers({**SHOP, "egress": "proxy", "extra_hosts": hosts}, egress={**EGRESS, "no_proxy": []})
+    exempt = shop["env"]["NO_PROXY"].split(",")
+    assert "host.docker.internal" in exempt
+    assert "api.stripe.com" not in exempt
+
+
 def test_a_proxy_with_a_password_is_a_secret():
     (container,) = containers({**SHOP, "egress": "proxy"}, egress={"https_proxy": "http://me:pass@proxy.example.com"})
     assert container["env"] == {}
@@ -299,9 +314,23 @@ def test_a_sound_inventory_has_no_problems():
     assert filters.inventory_problems({"portside_apps": [SHOP, WORKER]}, []) == []
 
 
-def test_no_proxy_is_the_same_whoever_runs_ansible_and_from_wherever():
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        ({"portside_addresses": ["203.0.113.10"]}, "203.0.113.10"),
+        ({"portside_addresses": []}, "10.0.0.5"),
+        ({}, "10.0.0.5"),
+    ],
+)
+def test_no_proxy_has_the_addresses_declared_else_the_servers_own_whoever_runs_ansible(declared, expected):
     wired = trust_as_template(DataLoader().load_from_file("playbooks/vars/wiring.yml")["__portside_server"])
-    base = {"inventory_hostname": "web1.example.com", "portside_addresses": ["203.0.113.10"]}
+    base = {"inventory_hostname": "web1.example.com", "ansible_facts": {"own_addresses": ["10.0.0.5"]}, **declared}
     connections = ({"ansible_host": "203.0.113.99"}, {"ansible_host": "web1-by-alias.example.com"}, {})
     seen = [Templar(DataLoader(), variables={**base, **connection}).template(wired) for connection in connections]
-    assert seen == [["203.0.113.10", "web1.example.com"]] * 3
+    assert seen == [[expected, "web1.example.com"]] * 3
+
+
+def test_before_the_server_was_asked_its_name_alone_is_known():
+    wired = trust_as_template(DataLoader().load_from_file("playbooks/vars/wiring.yml")["__portside_server"])
+    variables = {"inventory_hostname": "web1", "ansible_facts": {}}
+    assert Templar(DataLoader(), variables=variables).template(wired) == ["web1"]
