@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 import pytest
@@ -70,15 +71,33 @@ def test_through_the_proxy_the_call_of_stripe_fails_with_the_error_of_the_first_
     assert "api.stripe.com:443" in proxied(), "it was asked of the proxy"
 
 
-def test_the_diagnosis_on_debian_12_names_the_proxy_and_the_way_around_it(play):
-    done = play("diagnose")
+@pytest.fixture
+def broken(vps, client, domain):
+    """Three hops of reports are broken by hand: its A record as the client sees it, its certificate, its container."""
+    site = "/etc/nginx/sites-enabled/portside-reports.conf"
+    name = vps.check_output("docker ps --filter label=portside.app=reports --format '{{.Names}}'")
+    incomplete = f"sed -i 's|ssl_certificate .*|ssl_certificate /etc/letsencrypt/live/reports/cert.pem;|' {site}"
+    client.run_expect([0], f"cp /etc/hosts /tmp/hosts && echo '198.18.254.254 reports.{domain}' >> /etc/hosts")
+    vps.run_expect([0], f"cp {site} /root/site && {incomplete} && systemctl reload nginx && docker kill {name}")
+    yield
+    client.run_expect([0], "cat /tmp/hosts > /etc/hosts")
+    vps.run_expect([0], f"cat /root/site > {site} && systemctl reload nginx && docker start {name}")
+
+
+def test_the_diagnosis_on_debian_12_names_every_hop_of_both_ways_and_what_mends_it(play, broken, tmp_path, vps_name):
+    done = play("diagnose", "-e", f"report={tmp_path / 'report.json'}")
     assert done.status == 1, done.output
+    apps = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["hosts"][vps_name]
+    assert {one["app"]: [found["cause"] for found in one["findings"]] for one in apps} == {
+        "shop-api": ["proxy-refused"],
+        "reports": ["dns-wrong-a", "certificate-chain", "container-dead"],
+        "worker": ["proxy-login"],
+    }
     words = " ".join(done.output.split())
     assert "shop-api: broken at way out" in words
     assert "refuses api.stripe.com: 403" in words
     assert "`portside_egress.no_proxy: [api.stripe.com]`, or `egress: direct`" in words
-    assert "reports: nothing is broken" in words
-    assert "worker: broken at way out" in words
+    assert "reports: broken at internet, DNS" in words
     assert "(https_proxy) wants another login (40" in words
     assert PASSWORD not in done.output
     assert "nobody-knows-this" not in done.output
