@@ -245,8 +245,8 @@ SETTINGS: Spec = {
         "elements": "str",
         "default": [],
         "description": "Addresses under which the server is reached from outside. They stand in `NO_PROXY` of whoever "
-        "uses a proxy, and `diagnose.yml` compares DNS with them. By default both take those on its outside interfaces, "
-        "and `diagnose.yml` also `ansible_host`: say them for a server behind NAT or a CDN.",
+        "uses a proxy, and `diagnose.yml` compares DNS with them. By default both take those on its outside "
+        "interfaces, and `diagnose.yml` also `ansible_host`: say them for a server behind NAT or a CDN.",
     },
     "portside_hosts": {
         "type": "str",
