@@ -225,6 +225,13 @@ def test_of_two_faults_the_one_nearer_to_the_internet_comes_first(first, second)
     assert causes_of(world) == [FAULTS[first][0], FAULTS[second][0]]
 
 
+def test_what_is_broken_comes_before_what_is_only_to_be_looked_at_wherever_on_the_path():
+    world = World()
+    FAULTS["not renewed"][1](world)
+    FAULTS["published for everybody"][1](world)
+    assert causes_of(world) == ["published-publicly", "certificate-soon"]
+
+
 def test_a_host_that_cannot_be_asked_is_judged_from_outside():
     world = World()
     world.closed(443)
