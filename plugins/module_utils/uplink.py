@@ -27,17 +27,20 @@ def interfaces() -> list[str]:
 def lasting(text: str, names: Collection[str]) -> list[str]:
     """The addresses that stay and lead outside: no link-local ones, and none of IPv6's that change every day.
 
+    IPv4 comes first; the order is not that in which they came to be, which another boot would change.
+
     Args:
         text: what `ip -json address show` says.
         names: the interfaces that count; those of containers and of virtual machines don't.
     """
-    return [
+    found = [
         str(entry["local"])
         for link in json.loads(text)
         if link.get("ifname") in names
         for entry in link.get("addr_info", ())
         if entry.get("scope") == "global" and not entry.get("temporary") and not entry.get("deprecated")
     ]
+    return sorted(found, key=lambda address: (":" in address, address))
 
 
 def addresses() -> list[str]:

@@ -5,8 +5,8 @@ import json
 from ansible_collections.portside.vps.plugins.module_utils import uplink
 
 ETH0 = [
-    {"local": "203.0.113.10", "scope": "global"},
     {"local": "2001:db8::10", "scope": "global"},
+    {"local": "203.0.113.10", "scope": "global"},
     {"local": "2001:db8::aaaa", "scope": "global", "temporary": True},
     {"local": "2001:db8::bbbb", "scope": "global", "deprecated": True},
     {"local": "fe80::1", "scope": "link"},
