@@ -93,7 +93,7 @@ def ours(server: Server, folder: Path, number: int) -> None:
 
 def counted(server: Server, folder: Path, update: Callable[[Server, Path, int], None]) -> dict[str, Any]:
     """So many updates under load; each is over when the new container answers."""
-    load = Load(server.lab, server.domain, **CLIENTS)
+    load = Load(server.lab, server.domain, drain=server.drain, **CLIENTS)
     seconds = []
     try:
         for number in range(1, UPDATES + 1):

@@ -4,7 +4,8 @@
     .venv/bin/python -m soak debian13          # one of them
     .venv/bin/python -m soak --deploys 15      # a smaller run; requests in proportion
 
-Writes .build/soak-<release>.json; the exit status is 0 when at least 50,000 requests were made and none failed.
+Writes .build/soak-<release>.json; the exit status is 0 when at least 50,000 requests were made, none failed,
+and at each switch to another container a slow POST was on its way, and completed.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ def main() -> int:
             f"{release}: {found['failed']} of {found['requests']} requests failed in {deploys} deploys: {found['good']}"
         )
         print("\n".join([*found["seen"], found["broken"]]))
+        print(f"{release}: {found['switches']} switches, {found['crossed']} of them during a slow POST")
         good &= not found["failed"] and not found["broken"] and found["requests"] >= least
+        good &= found["crossed"] == found["switches"] >= deploys
     return 0 if good else 1
 
 

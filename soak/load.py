@@ -3,8 +3,13 @@
     python3 load.py '{"host": "shop.example.com", "ca": "/etc/ssl/acme-root.pem"}' < a pipe
 
 Runs on the lab's client with nothing but Debian's python3 and python3-h2. A request failed when it got no answer, a
-broken one, or a status other than 200. Nothing is tried again, with one exception that RFC 9113 section 6.8 makes: a
-stream that a GOAWAY says was not processed is sent again on a new connection, and counted under `resent`.
+broken one, a status other than 200, or a POST that comes back with another body. Nothing is tried again, with one
+exception that RFC 9113 section 6.8 makes: a stream that a GOAWAY says was not processed is sent again on a new
+connection, and counted under `resent`. A WebSocket failed when it was cut before `drain` seconds had passed since its
+container last answered a new request.
+
+Every answer names its container. The first answer of one that was never seen is a switch; `crossed` says how many of
+the switches came while a slow POST was on its way to another container, which then answered it in full.
 """
 
 from __future__ import annotations
@@ -28,6 +33,10 @@ BODY = b'{"event": "paid", "padding": "' + b"x" * 2000 + b'"}'
 # Seconds.
 LIMIT = 15
 LONGEST_PAUSE = 0.3
+# Containers that answer in the first seconds were there before.
+WARM_UP = 5
+# A request may be on its way when the drain begins.
+SLACK = 0.5
 CHANCE = random.Random()
 
 
@@ -41,12 +50,14 @@ class Load:
     Args:
         host: name of the site; port 443.
         ca: file with the authority's certificate.
-        slow: seconds that the slow POST takes.
+        slow: seconds that a slow POST takes.
+        drain: seconds that a WebSocket may go on for after a switch.
     """
 
-    def __init__(self, host: str, ca: str, slow: float) -> None:
+    def __init__(self, host: str, ca: str, slow: float, drain: float) -> None:
         self.host = host
         self.slow = slow
+        self.drain = drain
         self.h1 = ssl.create_default_context(cafile=ca)
         self.h2 = ssl.create_default_context(cafile=ca)
         self.h2.set_alpn_protocols(["h2"])
@@ -56,6 +67,33 @@ class Load:
         self.notes: Counter[str] = Counter()
         self.when: Counter[str] = Counter()
         self.seen: list[str] = []
+        self.began = time.monotonic()
+        # By container: when it first answered, and when the last request that it answered was sent.
+        self.first: dict[str, float] = {}
+        self.last: dict[str, float] = {}
+        # Of each slow POST its container, and when it was sent and answered.
+        self.slow_posts: list[tuple[str, float, float]] = []
+
+    def answered(self, body: bytes, method: str, sent: float) -> str:
+        """Take note of an answer; returns the container that gave it."""
+        try:
+            said = json.loads(body)
+            container = str(said["container"])
+        except (ValueError, KeyError) as error:
+            raise Failed(f"not the app's answer: {body[:80]!r}") from error
+        if method == "POST" and said["body"] != BODY.decode():
+            raise Failed(f"the app got another body: {said['body'][:80]!r}")
+        self.first.setdefault(container, time.monotonic())
+        self.last[container] = max(sent, self.last.get(container, 0))
+        return container
+
+    def switches(self) -> dict[str, int]:
+        """How many containers came to serve meanwhile, and how many of them while a slow POST was on its way."""
+        new = {name: at for name, at in self.first.items() if at > self.began + WARM_UP}
+        crossed = [
+            any(other != name and sent < at < done for other, sent, done in self.slow_posts) for name, at in new.items()
+        ]
+        return {"switches": len(new), "crossed": sum(crossed)}
 
     async def counted(self, kind: str, request: Any) -> bool:
         """Count one request; whether its connection can be used again."""
@@ -79,6 +117,7 @@ class Load:
     async def ask(self, streams: Any, method: str, path: str, headers: str = "", limit: float = LIMIT) -> bool:
         """One request on a connection; whether the server keeps it open."""
         reader, writer = streams
+        sent = time.monotonic()
         body = BODY if method == "POST" else b""
         head = f"{method} {path} HTTP/1.1\r\nHost: {self.host}\r\nContent-Length: {len(body)}\r\n{headers}\r\n"
         writer.write(head.encode() + body)
@@ -89,7 +128,9 @@ class Load:
         length = int(fields.get("content-length", "-1"))
         if " 200" not in lines[0] or length < 0:
             raise Failed(lines[0])
-        await asyncio.wait_for(reader.readexactly(length), LIMIT)
+        container = self.answered(await asyncio.wait_for(reader.readexactly(length), LIMIT), method, sent)
+        if path != "/":
+            self.slow_posts.append((container, sent, time.monotonic()))
         return bool(fields.get("connection", "").lower() != "close")
 
     async def fresh(self, method: str) -> bool:
@@ -122,8 +163,8 @@ class Load:
                 streams = None
             await asyncio.sleep(CHANCE.uniform(0, LONGEST_PAUSE))
 
-    async def slow_client(self) -> None:
-        """A POST that takes its time, one after the other; the last one is waited for."""
+    async def slow_client(self, late: float) -> None:
+        """A POST that takes its time, one right after the other; the last one is waited for."""
 
         async def once() -> bool:
             streams = await self.open()
@@ -133,9 +174,11 @@ class Load:
             finally:
                 streams[1].close()
 
+        await asyncio.sleep(late)
         while self.going:
             await self.counted("slow POST", once())
-            await asyncio.sleep(LONGEST_PAUSE)
+            # One that fails at once is not to be repeated at once.
+            await asyncio.sleep(0.02)
 
     # ------------------------------------------------------------------ HTTP/2
 
@@ -162,13 +205,13 @@ class Load:
     # ------------------------------------------------------------------ WebSocket
 
     async def websocket_client(self) -> None:
-        """A message and its echo every half second. A connection that the server closes is opened anew, and noted."""
+        """A message and its echo every half second. One that the server closes is opened anew."""
         while self.going:
             await self.counted("websocket session", self.websocket())
             await asyncio.sleep(LONGEST_PAUSE)
 
     async def websocket(self) -> bool:
-        """One session: it fails when it can't be opened, or when an echo is wrong."""
+        """One session: it fails when it can't be opened, when an echo is wrong, or when it is cut too early."""
         reader, writer = await self.open()
         key = base64.b64encode(os.urandom(16)).decode()
         head = f"GET /ws HTTP/1.1\r\nHost: {self.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -176,6 +219,7 @@ class Load:
         answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), LIMIT)
         if b" 101 " not in answer:
             raise Failed(answer.split(b"\r\n")[0].decode())
+        container = answer.lower().partition(b"x-container: ")[2].partition(b"\r\n")[0].decode()
         try:
             while self.going:
                 text = os.urandom(8).hex().encode()
@@ -186,20 +230,26 @@ class Load:
                     raise Failed("another echo")
                 self.notes["websocket echoes"] += 1
                 await asyncio.sleep(0.5)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            self.notes["websocket closed by the server"] += 1
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            lasted = time.monotonic() - self.last.get(container, self.began)
+            if lasted < self.drain - SLACK:
+                raise Failed(f"cut {lasted:.1f} s after the last answer of {container}, not {self.drain} s") from error
+            self.notes["websocket closed at the end of the drain"] += 1
         finally:
             writer.close()
         return True
 
     # ------------------------------------------------------------------ all of it
 
-    async def run(self, kept: int, fresh: int, multiplexed: int) -> dict[str, Any]:
+    async def run(self, kept: int, fresh: int, multiplexed: int, websockets: int) -> dict[str, Any]:
         """Everything at once, until standard input ends."""
         clients = [self.kept_client() for _ in range(kept)]
         clients += [self.fresh_client("POST" if number % 2 else "GET") for number in range(fresh)]
         clients += [self.h2_client() for _ in range(multiplexed)]
-        clients += [self.slow_client(), self.websocket_client()]
+        if self.slow:
+            # In turn, so that one is always on its way.
+            clients += [self.slow_client(0), self.slow_client(self.slow / 2)]
+        clients += [self.websocket_client() for _ in range(websockets)]
         tasks = [asyncio.create_task(client) for client in clients]
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
         self.going = False
@@ -207,6 +257,7 @@ class Load:
         return {
             "requests": sum(self.good.values()) + sum(self.bad.values()),
             "failed": sum(self.bad.values()),
+            **self.switches(),
             "good": dict(self.good),
             "bad": dict(self.bad),
             "notes": dict(self.notes),
@@ -221,8 +272,8 @@ class Session:
     The library h2 gives a connection up at the first GOAWAY, before the answers to what was sent have come.
     """
 
-    def __init__(self, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.host = host
+    def __init__(self, load: Load, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.load = load
         self.usable = True
         self._reader = reader
         self._writer = writer
@@ -237,7 +288,7 @@ class Session:
         """Connect and greet."""
         reader, writer = await asyncio.wait_for(asyncio.open_connection(load.host, 443, ssl=load.h2), LIMIT)
         writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-        session = cls(load.host, reader, writer)
+        session = cls(load, reader, writer)
         # A window that no test empties.
         session._send(frames.SettingsFrame(0), frames.WindowUpdateFrame(0, window_increment=2**30))
         return session
@@ -253,40 +304,47 @@ class Session:
         if await self._said_goodbye():
             return False
         self._stream += 2
-        head = [(":method", method), (":path", "/"), (":scheme", "https"), (":authority", self.host)]
+        head = [(":method", method), (":path", "/"), (":scheme", "https"), (":authority", self.load.host)]
         body = BODY if method == "POST" else b""
         flags = ["END_HEADERS"] if body else ["END_HEADERS", "END_STREAM"]
         sent: list[Any] = [frames.HeadersFrame(self._stream, data=self._encoder.encode(head), flags=flags)]
         if body:
             sent.append(frames.DataFrame(self._stream, data=body, flags=["END_STREAM"]))
+        sent_at = time.monotonic()
         try:
             self._send(*sent)
             async with asyncio.timeout(LIMIT):
-                return await self._answer()
+                answer = await self._answer()
         except (EOFError, ConnectionError):
             if self._last is not None and self._stream > self._last:
                 return False
             raise
+        if answer is not None:
+            self.load.answered(answer, method, sent_at)
+        return answer is not None
 
-    async def _answer(self) -> bool:
-        status = ""
+    async def _answer(self) -> bytes | None:
+        """The body; None when the request was not processed."""
+        status, body = "", b""
         while True:
             frame = await self._frame()
             if frame.stream_id != self._stream:
                 if self._last is not None and self._stream > self._last:
-                    return False
+                    return None
                 continue
             if isinstance(frame, frames.RstStreamFrame):
                 if frame.error_code == 7:  # REFUSED_STREAM: RFC 9113 section 8.7, not processed
                     self.usable = False
-                    return False
+                    return None
                 raise Failed(f"stream reset {frame.error_code}")
             if isinstance(frame, frames.HeadersFrame):
                 status = str(dict(self._decoder.decode(frame.data))[":status"])
+            if isinstance(frame, frames.DataFrame):
+                body += frame.data
             if "END_STREAM" in frame.flags:
                 if status != "200":
                     raise Failed(f"HTTP/2 {status}")
-                return True
+                return body
 
     async def _said_goodbye(self) -> bool:
         with contextlib.suppress(TimeoutError, EOFError, ConnectionError):
@@ -322,8 +380,8 @@ class Session:
 def main() -> None:
     """Run what the first argument says."""
     options = json.loads(sys.argv[1])
-    load = Load(options["host"], options["ca"], options.get("slow", 20))
-    counts = (options.get("kept", 12), options.get("fresh", 4), options.get("h2", 8))
+    load = Load(options["host"], options["ca"], options.get("slow", 20), options.get("drain", 25))
+    counts = (options.get("kept", 12), options.get("fresh", 4), options.get("h2", 8), options.get("websockets", 1))
     print(json.dumps(asyncio.run(load.run(*counts))))
 
 

@@ -183,7 +183,7 @@ def under_load(server: Server, steps: Iterable[str], options: dict[str, Any] | N
     Returns:
         what load.py counted, with the seconds of each step under `steps`, and what broke it off under `broken`.
     """
-    load = Load(server.lab, server.domain, **(options or {}))
+    load = Load(server.lab, server.domain, **{"drain": server.drain, **(options or {})})
     taken: list[tuple[str, float, str]] = []
     broken = ""
     try:

@@ -1,4 +1,4 @@
-"""Builds the probe in several versions and pushes them to a lab's registry: `python publish.py LAB`."""
+"""Builds the probe in several versions, and a Redis, and pushes them to a lab's registry: `python publish.py LAB`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from lab import app, engine, images
 from lab.identity import Lab
 from lab.locks import machine_lock
+from lab.releases import RELEASES
 
 HERE = Path(__file__).resolve().parent
 VERSIONS = ("1", "2", "3")
@@ -26,6 +27,7 @@ def main() -> None:
                 if not images.exists(docker_engine, tag):
                     images.build(docker_engine, HERE, tag, {"BASE": base, "VERSION": version}, network="none")
             app.push(docker_engine, lab, tag, f"probe:{version}")
+        app.push(docker_engine, lab, images.built_image(docker_engine, "redis", RELEASES["debian13"]), "redis:1")
 
 
 if __name__ == "__main__":

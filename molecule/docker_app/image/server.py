@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -39,6 +40,7 @@ class Handler(BaseHTTPRequestHandler):
             200,
             {
                 "version": VERSION,
+                "container": socket.gethostname(),
                 "host": self.headers.get("Host"),
                 "proto": self.headers.get("X-Forwarded-Proto"),
                 "env": sorted(os.environ),
@@ -54,6 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(101)
         self.send_header("Upgrade", "websocket")
         self.send_header("Connection", "Upgrade")
+        self.send_header("X-Container", socket.gethostname())
         self.send_header("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode())
         self.end_headers()
         self.close_connection = True

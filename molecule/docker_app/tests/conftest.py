@@ -4,36 +4,16 @@ running the module on the server itself, with the same arguments, in a tenth of 
 from __future__ import annotations
 
 import copy
-import io
 import json
-import subprocess
-import tarfile
-from dataclasses import dataclass
 from pathlib import Path
 
-import ansible
 import pytest
 import yaml
 
+from lab.app_release import Releases
 from lab.playbook import ROOT, run
 
 SCENARIO = ROOT / "molecule" / "docker_app"
-CODE = "/opt/portside-test"
-
-
-@dataclass(frozen=True)
-class Result:
-    """What the module returned; `status` is -9 where it was cut off."""
-
-    status: int
-    said: dict
-
-    @property
-    def message(self):
-        return self.said.get("msg", "")
-
-    def app(self, name):
-        return next(app for app in self.said["apps"] if app["name"] == name)
 
 
 class Server:
@@ -45,11 +25,7 @@ class Server:
         self._lab = lab_vars
         self._inventories = [ROOT / ".lab" / lab_vars["lab_name"] / "inventory.yml", SCENARIO / "inventory"]
         self._local_get = local_get
-        self._ssh(["tar", "-x", "-C", "/"], _code())
-
-    def _ssh(self, argv, stdin):
-        command = ["ssh", "-F", self._lab["lab_ssh_config"], self.name, *argv]
-        return subprocess.run(command, input=stdin, capture_output=True, check=False)
+        self._releases = Releases(lab_vars["lab_ssh_config"], name)
 
     def declared(self):
         """The scenario's apps by name."""
@@ -60,6 +36,17 @@ class Server:
     def image(self, version, registry="lab_registry"):
         """Reference of a version of the probe."""
         return f"{self._lab[registry]}/probe:{version}"
+
+    def redis(self, **changes):
+        """An accessory: a Redis that the apps on its network reach, and nobody else."""
+        wanted = {"name": "store", "image": f"{self._lab['lab_registry']}/redis:1", "port": 6379, "expose": "private"}
+        return {
+            **wanted,
+            "networks": ["backend"],
+            "volumes": ["store-data:/data"],
+            "health": {"timeout": 30},
+            **changes,
+        }
 
     def login(self, **changes):
         """The login of the lab's other registry, as `docker_app_registries` has it."""
@@ -81,14 +68,7 @@ class Server:
         listed = list(apps.values()) if isinstance(apps, dict) else apps
         # Tests may declare again what failed in another one.
         arguments.setdefault("retry", [app["name"] for app in listed])
-        wanted = {"arguments": {"apps": listed, **arguments}, "kill_at": kill_at}
-        script = f"PYTHONPATH={CODE} exec python3 {CODE}/cut_off.py"
-        done = self._ssh([script], json.dumps(wanted).encode())
-        if not done.stdout:
-            # The status of a shell whose program was killed.
-            assert done.returncode in {137, 255}, done.stderr.decode()
-            return Result(-9, {})
-        return Result(done.returncode, json.loads(done.stdout))
+        return self._releases.run(listed, at=kill_at, **arguments)
 
     def deploy(self, apps, **arguments):
         """Release; it has to work."""
@@ -115,30 +95,14 @@ class Server:
         listed = self.vps.check_output("docker ps --filter label=portside.app=%s --format '{{.Names}}'", app)
         return sorted(listed.split())
 
+    def all_running(self):
+        """Names of all containers that run."""
+        return {*self.vps.check_output("docker ps --format '{{.Names}}'").split()}
+
     def ask(self, app, path="/"):
         """Status and answer of the app's live release on its loopback port."""
         status, body = self._local_get(f"http://127.0.0.1:{self.live(app)['host_port']}{path}")
         return status, json.loads(body) if status else body
-
-
-def _code():
-    """The module's code and Ansible's own part of it, as a tar archive for the server's root directory."""
-    stream = io.BytesIO()
-    collection = f"{CODE}/ansible_collections/portside/vps/plugins"
-    parts = {
-        Path(ansible.__file__).parent / "module_utils": f"{CODE}/ansible/module_utils",
-        Path(ansible.__file__).parent / "release.py": f"{CODE}/ansible/release.py",
-        ROOT / "plugins" / "module_utils": f"{collection}/module_utils",
-        ROOT / "plugins" / "modules": f"{collection}/modules",
-        SCENARIO / "tests" / "cut_off.py": f"{CODE}/cut_off.py",
-    }
-    with tarfile.open(fileobj=stream, mode="w") as archive:
-        for source, target in parts.items():
-            archive.add(source, target, filter=lambda entry: None if "__pycache__" in entry.name else entry)
-        # As in what Ansible sends: the package, without all that only the controller has.
-        package = tarfile.TarInfo(f"{CODE}/ansible/__init__.py")
-        archive.addfile(package, io.BytesIO())
-    return stream.getvalue()
 
 
 @pytest.fixture(scope="session")

@@ -159,31 +159,27 @@ def invoked(vps):
     return count
 
 
-def test_an_image_from_a_file_needs_no_registry_and_is_copied_once(server, vps, apps, archive, invoked):
-    apps["shop"] |= {"image": "built-here/shop:3", "image_archive": str(archive)}
-    check = server.role(apps, "--check")
-    assert check.status == 0, check.output
-    assert server.ask("shop")[1]["version"] == "1"
-    done_at = vps.check_output("date +@%s.%6N")
-    done = server.role(apps)
-    assert done.status == 0, done.output
-    assert server.ask("shop")[1]["version"] == "3"
-    assert server.live("shop")["image"] == "built-here/shop:3"
-    again_at = vps.check_output("date +@%s.%6N")
-    again = server.role(apps)
-    assert again.changed[server.name] == 0, again.output
-    # The module ran twice where the image had to be copied, and once where the server had it.
-    assert (invoked(done_at, again_at), invoked(again_at, "now")) == (2, 1)
-
-
-def test_a_compressed_file_will_do(server, apps, archive, tmp_path):
+def test_an_image_from_a_file_needs_no_registry_and_is_copied_once(server, apps, archive, invoked, tmp_path):
+    """One plain, one compressed."""
     packed = tmp_path / "probe.tar.gz"
     with archive.open("rb") as plain, gzip.open(packed, "wb", compresslevel=1) as stream:
         shutil.copyfileobj(plain, stream)
-    apps["shop"] |= {"image": "built-here/shop:4", "image_archive": str(packed)}
+    apps["shop"] |= {"image": "built-here/shop:3", "image_archive": str(archive)}
+    apps["single"] |= {"image": "built-here/shop:4", "image_archive": str(packed)}
+    check = server.role(apps, "--check")
+    assert check.status == 0, check.output
+    assert server.ask("shop")[1]["version"] == "1"
+    done_at = server.vps.check_output("date +@%s.%6N")
     done = server.role(apps)
     assert done.status == 0, done.output
-    assert server.ask("shop")[1]["version"] == "3"
+    for app in ("shop", "single"):
+        assert server.ask(app)[1]["version"] == "3"
+        assert server.live(app)["image"] == apps[app]["image"]
+    again_at = server.vps.check_output("date +@%s.%6N")
+    again = server.role(apps)
+    assert again.changed[server.name] == 0, again.output
+    # The module ran twice where the images had to be copied, and once where the server had them.
+    assert (invoked(done_at, again_at), invoked(again_at, "now")) == (2, 1)
 
 
 def test_a_file_that_is_no_image_is_refused_before_anything_is_changed(server, apps, tmp_path):

@@ -7,9 +7,13 @@ import json
 import pytest
 
 KEY = "hunter2-only-for-this-lab"
-SERVE = "python3 -m http.server 6379 --directory /etc"
 # Ends with status 0 where the address answers on that port.
 CONNECT = "import socket,sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=3)"
+# Sends a command to the Redis called `store`, as a line of its own protocol, and writes the answer.
+REDIS = (
+    "import socket,sys; s=socket.create_connection((sys.argv[1], 6379), timeout=3); "
+    "s.sendall((sys.argv[2]+chr(13)+chr(10)).encode()); print(s.recv(99).decode().split())"
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +50,7 @@ def box(server):
             "read_only": True,
             "cap_add": [],
         },
-        "store": {
-            "name": "store",
-            "image": image,
-            "port": 6379,
-            "expose": "private",
-            "networks": ["backend"],
-            "command": SERVE,
-            "health": {"timeout": 30},
-        },
+        "store": server.redis(),
     }
     server.deploy(apps)
     yield server
@@ -133,7 +129,7 @@ def test_docker_inspect_is_for_root_and_the_docker_group_alone(box, vps, user):
 
 
 def test_an_accessory_is_reached_by_name_and_published_nowhere(box, inside, vps, open_ports, vps_vars):
-    assert inside("box", f"python3 -c '{CONNECT}' store 6379").rc == 0
+    assert inside("box", f"python3 -c '{REDIS}' store PING").stdout == "['+PONG']\n"
     assert vps.check_output("docker ps --filter label=portside.app=store --format '{{.Ports}}'") in {"", "6379/tcp"}
     assert "6379" not in vps.check_output("ss -ltn")
     assert open_ports(vps_vars["lab_ipv4"]) == {22}
@@ -165,16 +161,18 @@ def test_what_depends_on_something_that_does_not_run_is_not_released(server, app
     assert server.running("needy") == []
 
 
-def test_a_new_release_of_an_accessory_never_runs_beside_the_old_one(server, apps):
+def test_a_new_release_of_an_accessory_never_runs_beside_the_old_one_and_keeps_its_data(server, apps, inside):
     """Two databases on one directory would be the end of it."""
-    store = {"name": "store", "image": server.image("1"), "port": 6379, "expose": "private", "command": SERVE}
-    store |= {"volumes": ["store-data:/data"], "health": {"timeout": 30}}
-    server.deploy({**apps, "store": store})
+    asker = {"name": "asker", "image": server.image("1"), "networks": ["backend"], "command": "sleep 600"}
+    apps |= {"asker": {**asker, "health": {"grace": 0}}}
+    server.deploy({**apps, "store": server.redis()})
+    assert inside("asker", f"python3 -c '{REDIS}' store 'SET paid 42'").stdout == "['+OK']\n"
     old = server.live("store")["container"]
-    server.deploy({**apps, "store": {**store, "env": {"CHANGED": "yes"}}})
+    server.deploy({**apps, "store": server.redis(env={"CHANGED": "yes"})})
     new = server.live("store")["container"]
     finished = server.vps.check_output("docker inspect --format '{{.State.FinishedAt}}' %s", old)
     assert finished < server.vps.check_output("docker inspect --format '{{.State.StartedAt}}' %s", new)
+    assert inside("asker", f"python3 -c '{REDIS}' store 'GET paid'").stdout == "['$2', '42']\n"
 
 
 def test_an_app_that_goes_takes_its_networks_with_it(server, vps, apps):

@@ -1,5 +1,6 @@
-"""Deploys under load from outside: HTTP/1.1 and HTTP/2, new and kept connections, GET and POST, a WebSocket, and no
-request that fails. On both servers at a time, since most of it is waiting. `make soak` does fifty deploys.
+"""Deploys under load from outside: HTTP/1.1 and HTTP/2, new and kept connections, GET and POST, a WebSocket, slow POSTs
+of which one is on its way at every switch, and no request that fails. On both servers at a time, since most of it is
+waiting. `make soak` does fifty deploys.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ FAILURES = {
 class Fleet:
     """All servers of the lab, and the app as it is declared now."""
 
-    def __init__(self, lab_vars, servers):
+    def __init__(self, lab_vars, servers, on_each):
+        self.on_each = on_each
         self.lab = Lab(lab_vars["lab_name"])
         self.servers = servers
         self.app = copy.deepcopy(next(app for app in APPS if app["name"] == NAME))
@@ -67,13 +69,6 @@ class Fleet:
     def deploy(self, what, **changes):
         """Run deploy.yml for the app."""
         return self.play(what, "playbooks/deploy.yml", "-e", f"app={NAME}", **changes)
-
-    def on_each(self, command):
-        """Run a command on every server; returns what it wrote, by server."""
-        running = {name: ssh(self.lab, name, command, stdin=subprocess.DEVNULL) for name in self.servers}
-        done = {name: process.communicate(timeout=120)[0] for name, process in running.items()}
-        assert not any(process.returncode for process in running.values()), done
-        return done
 
     def see_headers(self, when):
         """Keep the headers of an answer that each site gives."""
@@ -121,11 +116,12 @@ def slow_post(fleet):
 
 
 @pytest.fixture(scope="module")
-def fleet(lab_vars, servers):
+def fleet(lab_vars, servers, on_each):
     """The servers after all of it."""
-    found = Fleet(lab_vars, servers)
-    found.under_load(lambda: everything(found), slow=1)
-    found.under_load(lambda: slow_post(found), slow=20)
+    found = Fleet(lab_vars, servers, on_each)
+    found.under_load(lambda: everything(found), slow=2, drain=found.app["drain"])
+    # A WebSocket would use up all of the longer drain.
+    found.under_load(lambda: slow_post(found), slow=20, websockets=0)
     yield found
     # As it was: the tests of other files run site.yml and expect no change.
     assert found.deploy("back").status == 0
@@ -137,7 +133,15 @@ def test_no_request_fails(fleet):
             assert counted["failed"] == 0, f"{name}: {json.dumps(counted, indent=2)}"
             kinds = {"h1 kept GET", "h1 kept POST", "h1 fresh GET", "h1 fresh POST", "h2 GET", "h2 POST", "slow POST"}
             assert kinds <= {*counted["good"]}, f"{name}: {json.dumps(counted, indent=2)}"
-            assert counted["notes"]["websocket echoes"] > 0, f"{name}: {json.dumps(counted, indent=2)}"
+        assert runs[0]["notes"]["websocket echoes"] > 0, f"{name}: {json.dumps(runs[0], indent=2)}"
+        assert "websocket session" in runs[0]["good"], f"{name}: none lasted until the end of its drain"
+
+
+def test_a_slow_post_is_on_its_way_at_every_switch_and_comes_back_whole(fleet):
+    for name, (runs, longest) in fleet.counted.items():
+        # Two containers each; of the canaries the client may be no part.
+        assert runs["crossed"] == runs["switches"] >= 6, f"{name}: {json.dumps(runs, indent=2)}"
+        assert longest["crossed"] == longest["switches"] == 2, f"{name}: {json.dumps(longest, indent=2)}"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
-"""Runs the module app_release on the server itself, as Ansible does, but quicker; and cuts it off where it is told to.
+"""Runs the module app_release on the server itself, as Ansible does, but quicker; and has something happen on the way.
 
-Copied to the server with the module's code. Reads {"arguments": …, "kill_at": N} from standard input: after the Nth
-effect on the host (a call that changes something at Docker, nginx's files or the state) it is killed by SIGKILL.
+Copied to the server with the module's code, see app_release.py. Reads {"arguments": …, "at": N, "happens": …} from
+standard input: after the Nth effect on the host (a call that changes something at Docker, nginx's files or the state)
+it is killed by SIGKILL, or a command runs. The effects go to standard error as they come, a line for each.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import functools
 import json
 import os
 import signal
+import subprocess
 import sys
+import threading
 from typing import Any
 
 from ansible.module_utils import basic
@@ -24,27 +27,34 @@ EFFECTS = (
     (HostFront, ("_run_check", "_run_reload", "drain", "withdraw")),
     (Store, ("save", "save_secrets", "save_record", "drop_release", "forget", "make_salt")),
 )
+KILL = "kill"
 
 
-def cut_off(kill_at: int) -> None:
-    """Have the process die after that many effects."""
+def cut_off(at: int, happens: str) -> None:
+    """Have the process die, or the command run, after that many effects; 0 for never."""
     count = 0
+    counting = threading.Lock()
 
-    def counted(function: Any) -> Any:
+    def counted(function: Any, name: str) -> Any:
         @functools.wraps(function)
         def call(*arguments: Any, **options: Any) -> Any:
             nonlocal count
             result = function(*arguments, **options)
-            count += 1
-            if count == kill_at:
-                os.kill(os.getpid(), signal.SIGKILL)
+            with counting:
+                count += 1
+                sys.stderr.write(f"{name}\n")
+                sys.stderr.flush()
+                if count == at and happens == KILL:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                if count == at:
+                    subprocess.run(happens, shell=True, check=True)
             return result
 
         return call
 
     for kind, names in EFFECTS:
         for name in names:
-            setattr(kind, name, counted(getattr(kind, name)))
+            setattr(kind, name, counted(getattr(kind, name), name.strip("_")))
 
 
 def main() -> None:
@@ -52,8 +62,7 @@ def main() -> None:
     wanted = json.load(sys.stdin)
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": wanted["arguments"]}).encode()
     basic._ANSIBLE_PROFILE = "legacy"
-    if wanted.get("kill_at"):
-        cut_off(wanted["kill_at"])
+    cut_off(wanted.get("at") or 0, wanted.get("happens") or KILL)
     app_release.main()
 
 
