@@ -91,6 +91,10 @@ clients: venv  ## Which HTTP clients read which proxy variables, measured anew (
 soak: venv  ## 50 deploys on each Debian under 50,000 requests and more, with every failed one counted (an hour)
 	$(BIN)/python -m soak
 
+.PHONY: drift
+drift: venv  ## Change 71 managed things by hand, one at a time: a run finds and mends each (20 minutes)
+	$(BIN)/python -m soak.drift
+
 .PHONY: orders
 orders: venv  ## 25 orders from an ACME server that rejects 20 % of all nonces, and 50 %, on each Debian
 	$(BIN)/python -m soak.orders

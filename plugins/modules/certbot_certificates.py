@@ -397,9 +397,15 @@ def _carry_out(module: QuietModule, wanted: Wanted) -> tuple[dict[str, Any], lis
         )
         checks = _checks(params, here, wanted, environment, now)
         outcome = converge.Convergence(here, wanted, config, certbot, checks).run(standing)
+    # What was not touched needs no second look, which costs a process for each certificate.
+    known = {step.certificate.name: step.lineage for step in standing.steps if module.check_mode or not step.needed}
     result["certificates"] = [
         report.facts(
-            here, certificate, host.read_lineage(here, certificate.name), certificate.name in outcome.changed, now
+            here,
+            certificate,
+            known.get(certificate.name) or host.read_lineage(here, certificate.name),
+            certificate.name in outcome.changed,
+            now,
         )
         for certificate in wanted.present
     ]

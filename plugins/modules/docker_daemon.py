@@ -90,13 +90,14 @@ class _File:
     before: str | None
     after: str | None
     same: bool
+    rights: str = ""
 
     @classmethod
     def of(cls, path: Path, after: str | None, *, alike: bool = False) -> _File:
         """`alike` says that the text there means the same, however it is written."""
         before = read_text(path)
-        modes = before is None or os.stat(path).st_mode & 0o777 == MODE
-        return cls(path, before, after, (before == after or alike) and modes)
+        rights = "" if before is None else _wrong_rights(path)
+        return cls(path, before, after, (before == after or alike) and not rights, rights)
 
     def put(self, text: str | None) -> None:
         """Make the file say the text."""
@@ -112,9 +113,16 @@ class _File:
         return {
             "before_header": str(self.path),
             "after_header": str(self.path),
-            "before": before,
+            "before": f"({self.rights})\n{before}" if self.rights else before,
             "after": without_logins(self.after or ""),
         }
+
+
+def _wrong_rights(path: Path) -> str:
+    """Mode and owner of a file that others could read or write; empty where they are as they have to be."""
+    found = os.stat(path)
+    right = found.st_mode & 0o777 == MODE and found.st_uid == os.geteuid()
+    return "" if right else f"mode {found.st_mode & 0o777:04o}, owner {found.st_uid}"
 
 
 def _check(path: Path, text: str) -> None:
@@ -180,19 +188,33 @@ def _work(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         raise DaemonError("dockerd is not installed on this host: `docker_manage_packages: true` installs it")
     running = installed and host.active()
     steps = _steps(old or {}, wanted, files[1]) if running else []
-    service = [] if running and host.enabled() else ["enable", *([] if running else ["start"])]
+    state = host.at_boot() if installed else ""
+    service = ["unmask"] * state.startswith("masked") + ["enable"] * (state != "enabled") + ["start"] * (not running)
     if not files[0].same and installed:
         _check(path, text)
     if not check_mode:
+        if "unmask" in service:
+            host.systemctl("unmask")
         if steps or not same:
             _replace(files, steps, wanted)
         for verb in service:
-            host.systemctl(verb)
+            if verb != "unmask":
+                host.systemctl(verb)
         PENDING.unlink(missing_ok=True)
     return {
         "changed": bool(steps or service or not same),
         "steps": [*steps, *service],
-        "diff": [file.diff() for file in files if not file.same],
+        "diff": [file.diff() for file in files if not file.same] + ([_service_diff(state, running)] if service else []),
+    }
+
+
+def _service_diff(state: str, running: bool) -> dict[str, str]:
+    before = f"{state or 'not there'}, {'running' if running else 'stopped'}\n"
+    return {
+        "before_header": host.UNIT,
+        "after_header": host.UNIT,
+        "before": before,
+        "after": "enabled, running\n",
     }
 
 

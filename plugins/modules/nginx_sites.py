@@ -130,17 +130,18 @@ def _password_file(item: dict[str, Any]) -> WantedFile:
 
 
 def _wanted(params: dict[str, Any], ipv6: bool) -> Wanted:
+    owner = host.user()
     files = [
         WantedFile(
             path=str(Path(tree.NGINX) / file["path"]),
-            text=Text(file["content"] if ipv6 else boot.without_ipv6(file["content"])),
+            text=Text(file["content"] if ipv6 else boot.without_ipv6(file["content"]), owner=owner),
             site=file["site"],
         )
         for file in params["files"]
     ]
     for key, source in (("boot_program", boot), ("reload_program", reload)):
         if params[key]:
-            files.append(WantedFile(params[key], Text(inspect.getsource(source), 0o755)))
+            files.append(WantedFile(params[key], Text(inspect.getsource(source), 0o755, owner=owner)))
     return Wanted(
         files=(*files, *(_password_file(item) for item in params["password_files"])),
         certificates={item["name"]: item["site"] for item in params["certificates"]},
@@ -210,6 +211,8 @@ class Run:
             host.UNREAD.write_text(action, encoding="ascii")
             host.replace(self.changes)
         try:
+            if self.service.masked:
+                host.unmask()
             if not tested:
                 host.test_live(str(self.nginx))
             if action in {"start", "restart"}:
@@ -238,7 +241,8 @@ class Run:
         """The module's result."""
         action = self.action()
         shown = tree.diff(self.changes)
-        wanted = [("inactive", "active")] * (action == "start") + [("disabled", "enabled")] * (not self.service.enabled)
+        boots = "masked" if self.service.masked else "disabled"
+        wanted = [("inactive", "active")] * (action == "start") + [(boots, "enabled")] * (not self.service.enabled)
         shown += [
             {"before_header": host.SERVICE, "after_header": host.SERVICE, "before": f"{old}\n", "after": f"{new}\n"}
             for old, new in wanted

@@ -19,10 +19,12 @@ class Change:
     before: str
     after: str
     mode: int
+    rights: str = ""
 
     def diff(self) -> dict[str, str]:
         """In Ansible's form, without passwords."""
         before, after = (without_logins(text) for text in (self.before, self.after))
+        before = f"({self.rights})\n{before}" if self.rights else before
         return {"before_header": str(CONF), "after_header": str(CONF), "before": before, "after": after}
 
 
@@ -44,9 +46,12 @@ def change(text: str | None, path: Path = CONF) -> Change | None:
     before = read_text(path)
     if before is None:
         return Change("", text, mode(text)) if text else None
-    if before == text and os.stat(path).st_mode & 0o777 == mode(text):
+    found = os.stat(path)
+    right = found.st_mode & 0o777 == mode(text) and found.st_uid == os.geteuid()
+    if before == text and right:
         return None
-    return Change(before, text, mode(text))
+    rights = "" if right else f"mode {found.st_mode & 0o777:04o}, owner {found.st_uid}"
+    return Change(before, text, mode(text), rights)
 
 
 def apply(wanted: Change | None, path: Path = CONF) -> None:

@@ -119,7 +119,7 @@ class Convergence:
     def _start_timers(self, what: Plan) -> None:
         if all(timer.on for timer in what.timers):
             return
-        done = run(renewal_timer.enable(what.timers), expect=())
+        done = [run(command, expect=()) for command in renewal_timer.enable(what.timers)][-1]
         if done.status != 0:
             names = " and ".join(renewal_timer.TIMERS)
             self.outcome.failures.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -163,6 +164,12 @@ def _sound_conf(path: Path) -> lineage.RenewalConf:
         file = Path(conf.values[option])
         if not file.is_symlink() or not file.exists():
             raise lineage.Unreadable(f"{file} is missing or leads nowhere")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(conf.values["cert"], conf.values["privkey"])
+    except ssl.SSLError as error:
+        raise lineage.Unreadable(
+            f"{conf.values['privkey']} is not the key of {conf.values['cert']} ({error.reason})"
+        ) from error
     return conf
 
 

@@ -37,6 +37,7 @@ class ManagedFile:
         before_mode: the permission bits that are there.
         common: a beginning that is left out of diffs, because it is long and not ours.
         secret: whether its text is kept out of diffs.
+        foreign: whether somebody else owns the one that is there.
     """
 
     path: Path
@@ -46,13 +47,14 @@ class ManagedFile:
     before_mode: int | None
     common: str = ""
     secret: bool = False
+    foreign: bool = False
 
     @property
     def changed(self) -> bool:
         """Whether something has to be done."""
         if self.content is None:
             return self.before is not None
-        return self.content != self.before or self.mode != self.before_mode
+        return self.content != self.before or self.mode != self.before_mode or self.foreign
 
     def _shown(self, text: str | None, mode: int | None) -> str:
         if text is None:
@@ -62,14 +64,24 @@ class ManagedFile:
             theirs = text[: start if start >= 0 else len(text)]
             text = f"(the system's CAs, sha256 {hashlib.sha256(theirs.encode()).hexdigest()})\n{text[len(theirs) :]}"
         text = without_logins(text)
-        return text if mode == self.mode else f"(mode {mode or 0:04o})\n{text}"
+        # What is to be there has the right mode; what is there may differ in that alone.
+        if mode is None:
+            return text
+        return f"{self._rights(mode)}{text}"
+
+    def _rights(self, mode: int) -> str:
+        wrong = [f"mode {mode:04o}"] * (mode != self.mode) + ["somebody else's"] * self.foreign
+        return f"({', '.join(wrong)})\n" if wrong else ""
 
     def diff(self) -> dict[str, str]:
         """Before and after, in Ansible's form; a long text that is all new is not worth reading there."""
         if self.secret:
             header = f"{self.path} (its text is a secret)"
             shown = ["" if text is None else "(secret)\n" for text in (self.before, self.content)]
-            shown[1] = "(another secret)\n" if shown[0] and shown[1] else shown[1]
+            if shown[0] and shown[1] and self.before != self.content:
+                shown[1] = "(another secret)\n"
+            if shown[0] and self.before_mode is not None:
+                shown[0] = self._rights(self.before_mode) + shown[0]
             return {"before_header": header, "after_header": header, "before": shown[0], "after": shown[1]}
         if self.before is None and self.content is not None and self.content.count("\n") > _LONG:
             after = f"({self.content.count(chr(10))} lines)\n"
@@ -78,7 +90,7 @@ class ManagedFile:
             "before_header": str(self.path),
             "after_header": str(self.path),
             "before": self._shown(self.before, self.before_mode),
-            "after": self._shown(self.content, self.mode),
+            "after": self._shown(self.content, None),
         }
 
     def write(self) -> None:
@@ -165,9 +177,26 @@ def own_environment(variables: Mapping[str, str]) -> dict[str, str]:
     return {**cleared, "REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": "", **variables}
 
 
-def _present(path: Path) -> tuple[str | None, int | None]:
-    text = read_text(path)
-    return text, None if text is None else os.stat(path).st_mode & 0o7777
+def _of(path: Path, content: str | None, mode: int, *, common: str = "", secret: bool = False) -> ManagedFile:
+    """The file as it is to be, beside what is there."""
+    before = read_text(path)
+    there = None if before is None else os.stat(path)
+    found = None if there is None else there.st_mode & 0o7777
+    foreign = there is not None and there.st_uid != os.geteuid()
+    return ManagedFile(path, content, mode, before, found, common, secret, foreign)
+
+
+def _keys(host: Host, wanted: Wanted) -> Iterator[ManagedFile]:
+    """The keys of certbot's own that everybody can read; which group may is left to the user."""
+    for certificate in wanted.present:
+        path = host.live_dir(certificate.name) / "privkey.pem"
+        try:
+            found = os.stat(path)
+        except OSError:
+            continue
+        if found.st_mode & 0o007:
+            key = path.resolve()
+            yield _of(key, read_text(key), 0o600 if found.st_gid == 0 else 0o640, secret=True)
 
 
 def _renewal_units(host: Host, from_pypi: bool) -> Iterator[ManagedFile]:
@@ -175,9 +204,8 @@ def _renewal_units(host: Host, from_pypi: bool) -> Iterator[ManagedFile]:
     texts = {units.RENEWAL: units.renewal_service(), "certbot.timer": units.renewal_timer()}
     for name, text in texts.items():
         path = host.units / name
-        before, before_mode = _present(path)
-        if from_pypi or (before or "").startswith(units.HEADER):
-            yield ManagedFile(path, text if from_pypi else None, 0o644, before, before_mode)
+        if from_pypi or (read_text(path) or "").startswith(units.HEADER):
+            yield _of(path, text if from_pypi else None, 0o644)
 
 
 def managed_files(
@@ -213,12 +241,11 @@ def managed_files(
         (host.units / units.ALARM, units.alarm_service(host.check_program, variables), private, ""),
     ]
     for path, content, mode, common in contents:
-        before, before_mode = _present(path)
         # The alarm's URL may hold a token.
-        yield ManagedFile(path, content, mode, before, before_mode, common, secret=path == host.check_conf)
+        yield _of(path, content, mode, common=common, secret=path == host.check_conf)
     yield from _renewal_units(host, from_pypi)
     declared_files = {host.credentials(dns.name): dns.credentials.strip() for dns in wanted.dns if dns.credentials}
     for path in sorted({*declared_files, *host.credentials("x").parent.glob("*.ini")}):
-        before, before_mode = _present(path)
         text = f"{declared_files[path]}\n" if path in declared_files else None
-        yield ManagedFile(path, text, 0o600, before, before_mode, secret=True)
+        yield _of(path, text, 0o600, secret=True)
+    yield from _keys(host, wanted)

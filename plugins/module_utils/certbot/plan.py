@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,9 @@ from ansible_collections.portside.vps.plugins.module_utils.certbot.managed_files
 from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import Certificate, Wanted
 from ansible_collections.portside.vps.plugins.module_utils.command import run
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text
+
+# Certificates that are read at the same time.
+AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,9 @@ def plan(host: Host, wanted: Wanted, files: Iterable[ManagedFile], config: hook.
         CommandError: openssl or systemctl is not there.
     """
     known = accounts(host.config_dir, wanted.server)
-    steps = [_step(host, wanted, certificate, config, now) for certificate in wanted.certificates]
+    # Each asks openssl, a process of its own.
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        steps = list(pool.map(lambda one: _step(host, wanted, one, config, now), wanted.certificates))
     acme = [step for step in steps if step.certificate.present and step.certificate.own is None]
     orphaned = any(
         step.lineage.conf is not None and step.lineage.conf.params.get("account") not in known for step in acme

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.portside.vps.plugins.module_utils.certbot import units
@@ -45,6 +45,9 @@ def parse(systemctl_output: str) -> tuple[Timer, ...]:
     )
 
 
-def enable(timers: Sequence[Timer]) -> tuple[str, ...]:
-    """The command that switches on those that are off."""
-    return ("systemctl", "enable", "--now", *(timer.name for timer in timers if not timer.on))
+def enable(timers: Sequence[Timer]) -> Iterator[tuple[str, ...]]:
+    """The commands that switch on those that are off."""
+    masked = [timer.name for timer in timers if timer.load_state == "masked"]
+    if masked:
+        yield ("systemctl", "unmask", *masked)
+    yield ("systemctl", "enable", "--now", *(timer.name for timer in timers if not timer.on))

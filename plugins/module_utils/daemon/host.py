@@ -83,9 +83,9 @@ def active() -> bool:
     return run(["systemctl", "is-active", "--quiet", UNIT], expect=()).status == 0
 
 
-def enabled() -> bool:
-    """Whether the unit starts at boot."""
-    return run(["systemctl", "is-enabled", "--quiet", UNIT], expect=()).status == 0
+def at_boot() -> str:
+    """What systemctl's `is-enabled` says of the unit: `enabled`, `disabled`, `masked` or the like."""
+    return run(["systemctl", "is-enabled", UNIT], expect=()).stdout.strip()
 
 
 def reload(live_restore: bool) -> None:

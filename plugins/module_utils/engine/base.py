@@ -108,6 +108,9 @@ class Engine(Protocol):
     def remove(self, container: str) -> None:
         """Remove a container, running or not, with its anonymous volumes. One that is gone is no error."""
 
+    def restart(self, container: str) -> str:
+        """The container's restart policy: `no`, `unless-stopped` or the like."""
+
     def set_restart(self, container: str, policy: str) -> None:
         """Change the restart policy."""
 

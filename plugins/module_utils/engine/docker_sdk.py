@@ -274,6 +274,12 @@ class DockerEngine:
         with _calls("remove the container"), suppress(docker.errors.NotFound):
             self._client.remove_container(container, v=True, force=True)
 
+    def restart(self, container: str) -> str:
+        """The container's restart policy."""
+        with _calls("inspect the container"):
+            policy = self._client.inspect_container(container)["HostConfig"].get("RestartPolicy") or {}
+        return policy.get("Name") or "no"
+
     def set_restart(self, container: str, policy: str) -> None:
         """Change the restart policy."""
         with _calls("set the restart policy"):

@@ -49,12 +49,18 @@ class HostError(Exception):
 
 @dataclass(frozen=True)
 class Service:
-    """nginx.service as systemd sees it. `master` is the process id, 0 when it does not run."""
+    """nginx.service as systemd sees it. `master` is the process id, 0 when it does not run; a masked one can't."""
 
     known: bool
     active: bool
     enabled: bool
     master: int
+    masked: bool = False
+
+
+def user() -> str:
+    """The name of whoever runs this."""
+    return _user(os.geteuid())
 
 
 def node_at(path: Path) -> Node:
@@ -295,8 +301,9 @@ def service() -> Service:
     return Service(
         known=values.get("LoadState") not in {"not-found", None},
         active=values.get("ActiveState") in {"active", "reloading"},
-        enabled=values.get("UnitFileState") != "disabled",
+        enabled=values.get("UnitFileState") not in {"disabled", "masked", "masked-runtime"},
         master=int(values.get("MainPID") or 0),
+        masked=values.get("LoadState") == "masked",
     )
 
 
@@ -360,6 +367,12 @@ def bring_up(verb: str) -> None:
     if done.status != 0:
         journal = run(["journalctl", "--unit", SERVICE, "--lines", "20", "--output", "cat", "--no-pager"], expect=())
         raise NginxRefused(_log_since(size) or journal.stdout or done.said)
+
+
+def unmask() -> None:
+    """Let nginx be started again."""
+    run(["systemctl", "unmask", "--quiet", SERVICE])
+    run(["systemctl", "unmask", "--quiet", "--runtime", SERVICE])
 
 
 def read_units() -> None:

@@ -34,7 +34,7 @@ class PlanError(Exception):
 class Text:
     """A file: its content and permission bits. The content of a secret one stays out of diffs.
 
-    `owner` is a user's name; none in a wanted file is whoever runs this.
+    `owner` is a user's name; none in a wanted file is whoever writes it, and leaves one that is there to its owner.
     """
 
     content: str
@@ -189,7 +189,11 @@ def plan(wanted: Wanted, snapshot: Snapshot, placeholder: Mapping[str, Text]) ->
         PlanError: something stands in the way that the role must not remove.
     """
     parents = [str(PurePosixPath(path).parent) for path in (*wanted.upstream_files, *(f.path for f in wanted.files))]
+    webroot = snapshot.nodes.get(wanted.webroot)
     changes = _directories([wanted.webroot, wanted.tls_dir, *sorted(parents)], snapshot)
+    if isinstance(webroot, Directory) and not webroot.mode & 0o001:
+        # nginx's workers, which are not root, could not go into it.
+        changes.append(Change(wanted.webroot, webroot, Directory()))
     changes += _certificates(wanted, snapshot, placeholder)
     changes += [
         Change(path, None, Text(NO_RELEASE), site)
@@ -215,6 +219,25 @@ def plan(wanted: Wanted, snapshot: Snapshot, placeholder: Mapping[str, Text]) ->
     return changes + _unused_placeholders(wanted, snapshot)
 
 
+def _rights(node: Node) -> str:
+    """Mode and owner: what differs where two nodes say the same."""
+    match node:
+        case Text(mode=mode, owner=owner):
+            return f"mode {mode:04o}" + (f", owner {owner}" if owner else "") + "\n"
+        case Directory(mode=mode):
+            return f"directory, mode {mode:04o}\n"
+    return ""
+
+
+def _alike(change: Change) -> bool:
+    match change.before, change.after:
+        case Text(content=old), Text(content=new):
+            return old == new
+        case Directory(), Directory():
+            return True
+    return False
+
+
 def _shown(node: Node, secret: bool) -> str:
     match node:
         case Text() if secret:
@@ -237,8 +260,8 @@ def diff(changes: Iterable[Change]) -> list[dict[str, str]]:
             {
                 "before_header": change.path,
                 "after_header": change.path if change.after is not None else "(removed)",
-                "before": _shown(change.before, secret),
-                "after": _shown(change.after, secret),
+                "before": _rights(change.before) if _alike(change) else _shown(change.before, secret),
+                "after": _rights(change.after) if _alike(change) else _shown(change.after, secret),
             }
         )
     return found

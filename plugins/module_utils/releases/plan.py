@@ -223,6 +223,9 @@ def decide(app: App, digest: str, state: AppState, containers: Sequence[Containe
     gone = [name for name, box in zip(names, boxes, strict=True) if box is None]
     if reason or gone:
         return Decision(DEPLOY, reason or f"container {gone[0]} is gone")
+    astray = [box.name for box in _of(containers, canary or live) if box and not {*app.networks} <= {*box.networks}]
+    if astray:
+        return Decision(DEPLOY, f"container {astray[0]} is not on its network any more")
     idle = [f"container {box.name} is {box.status}" for box in boxes if box and not box.running]
     if idle:
         return Decision(START, idle[0])

@@ -23,6 +23,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.spec import 
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps import (
     canaries,
     deploy,
+    hand,
     records,
     removal,
     repair,
@@ -206,12 +207,16 @@ class Releaser:
                 outcome.did("removed")
             return
         damage = repair.damage(job)
+        neglect = hand.neglect(job)
+        if neglect:
+            outcome.did("repaired")
+            outcome.reason = neglect
         image = self._host.images.foreseen(job.app)
         live = damage.finish or state.live
         if damage.finish:
             job.state = state.promoted(damage.finish.number)
         image = records.hold(job, image)
-        decision = plan.decide(job.app, job.hash, job.state, job.containers, image.id if image else None)
+        decision = hand.decide(job, image)
         if damage:
             outcome.did("repaired")
             outcome.reason = str(damage)
@@ -226,10 +231,11 @@ class Releaser:
         if not job.app.present:
             removal.remove(job)
             return
+        hand.keep_safe(job)
         repair.repair(job)
         image = records.hold(job, self._host.images.present(job.app))
-        decision = plan.decide(job.app, job.hash, job.state, job.containers, image.id if image else None)
-        job.outcome.reason = decision.reason
+        decision = hand.decide(job, image)
+        job.outcome.reason = decision.reason or job.outcome.reason
         if decision.action == plan.DEPLOY:
             deploy.deploy(job, image, apps)
         elif decision.action == plan.START:

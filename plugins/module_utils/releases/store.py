@@ -34,6 +34,11 @@ class Record:
     extra: str = ""
 
 
+def _private(path: Path) -> bool:
+    found = path.stat()
+    return not found.st_mode & 0o077 and found.st_uid == os.geteuid()
+
+
 class Store:
     """Reads and writes what is remembered of the apps.
 
@@ -129,6 +134,18 @@ class Store:
         directory.chmod(0o755)
         for name, value in values.items():
             write_atomic(directory / name, value, mode=0o444)
+
+    def unsafe(self, app: str) -> list[Path]:
+        """What of the app's is not root's alone; what containers mount is shut by the directories above."""
+        own = self.root / app
+        paths = [self.root, own, own / "secrets", own / "releases", own / "state.json", *own.glob("*/r*.json")]
+        return [path for path in paths if path.exists() and not _private(path)]
+
+    def secure(self, app: str) -> None:
+        """Make all that is remembered of the app root's alone again."""
+        for path in self.unsafe(app):
+            os.chown(path, os.geteuid(), -1)
+            path.chmod(0o700 if path.is_dir() else 0o600)
 
     def forget(self, app: str) -> None:
         """Remove all that is remembered of an app."""

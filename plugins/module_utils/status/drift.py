@@ -131,9 +131,9 @@ def rules(result: Result) -> Iterator[Drift]:
 
 def daemon(result: Result) -> Iterator[Drift]:
     """Of `docker_daemon`."""
-    files = [_file(entry) for entry in _entries(result)]
+    files = [_file(entry) for entry in _entries(result) if "/" in str(entry["before_header"])]
     yield from files
-    words = {"enable": "doesn't start at boot", "start": "doesn't run"}
+    words = {"unmask": "is masked", "enable": "doesn't start at boot", "start": "doesn't run"}
     steps = list(result.get("steps") or ())
     yield from (_drift("service", "docker.service", words[step]) for step in steps if step in words)
     if not files and any(step not in words for step in steps):

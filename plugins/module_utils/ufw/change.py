@@ -143,6 +143,7 @@ def apply(plan: Plan, before: Present, timeout: int) -> None:
         _load(plan, before)
         remember(plan)
         if plan.enable_boot:
+            run(["systemctl", "unmask", "ufw.service"])
             run(["systemctl", "enable", "ufw.service"])
     except (CommandError, OSError) as error:
         taken_back = run(["/bin/sh", str(PENDING / "revert")], expect=(), timeout=120)

@@ -27,6 +27,8 @@ DOCKER_SECONDS = 10
 UFW_INIT = "/lib/ufw/ufw-init"
 SYSTEMD = Path("/etc/systemd/system")
 BOOT_LINK = SYSTEMD / "multi-user.target.wants" / "ufw.service"
+# Of Debian's packages none puts a link there; `systemctl mask` does.
+MASK = SYSTEMD / "ufw.service"
 SAVE: Mapping[Family, str] = {"4": "iptables-save", "6": "ip6tables-save"}
 
 
@@ -51,7 +53,7 @@ def present() -> Present:
         files={name: read_text(Path(path)) or "" for name, path in FILES.items()},
         state=parse_state(read_text(STATE_FILE) or ""),
         saved=saved(),
-        boots=BOOT_LINK.is_symlink(),
+        boots=BOOT_LINK.is_symlink() and not MASK.is_symlink(),
     )
 
 

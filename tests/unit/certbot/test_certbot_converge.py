@@ -181,7 +181,7 @@ def test_lost_account_directory_is_repaired_without_an_order(fake: FakeHost) -> 
     assert lineage.conf.params["account"] == "account2"
 
 
-@pytest.mark.parametrize("damage", ["empty conf", "no conf", "no live", "dangling", "rubbish"])
+@pytest.mark.parametrize("damage", ["empty conf", "no conf", "no live", "dangling", "rubbish", "another key"])
 def test_damaged_lineage_is_set_aside_and_ordered_anew(fake: FakeHost, damage: str) -> None:
     fake.run(fake.wanted(SHOP))
     conf, live = fake.host.renewal_conf("shop"), fake.host.live_dir("shop")
@@ -191,6 +191,10 @@ def test_damaged_lineage_is_set_aside_and_ordered_anew(fake: FakeHost, damage: s
         conf.unlink()
     elif damage == "no live":
         os.rename(live, fake.host.root / "elsewhere")
+    elif damage == "another key":
+        fake.issue("other", ["other.example"])
+        other = fake.host.live_dir("other") / "privkey.pem"
+        (fake.host.live_dir("shop") / "privkey.pem").resolve().write_bytes(other.read_bytes())
     elif damage == "dangling":
         (live / "privkey.pem").resolve().unlink()
     else:
@@ -324,7 +328,9 @@ def test_timer(output: str, on: bool, text: str) -> None:
     renewal, check = timer.parse(f"Id=certbot.timer\n{output}" if output else "")
     assert (renewal.on, str(renewal)) == (on, text)
     assert not check.on
-    assert timer.enable([renewal, check])[3:] == (("portside-certbot-check.timer",) if on else timer.TIMERS)
+    *before, last = timer.enable([renewal, check])
+    assert last[3:] == (("portside-certbot-check.timer",) if on else timer.TIMERS)
+    assert before == ([("systemctl", "unmask", "certbot.timer")] if "masked" in output else [])
 
 
 class Foresight:

@@ -140,3 +140,33 @@ def test_renewal_may_write_where_it_has_to(tmp_path: Path) -> None:
     for directory in ("/var/www/acme", "/etc/nginx/tls", "/srv/tls", "/etc/letsencrypt"):
         assert f"ReadWritePaths=-{directory}\n" in content
     assert "OnFailure=portside-certbot-alarm@%n.service\n" in content
+
+
+@pytest.mark.parametrize(("mode", "wanted"), [(0o600, None), (0o640, None), (0o644, 0o600), (0o666, 0o600)])
+def test_a_key_that_everybody_can_read_is_shut_and_keeps_its_text(
+    tmp_path: Path, mode: int, wanted: int | None
+) -> None:
+    archive, live = (tmp_path / f"etc/letsencrypt/{name}/shop" for name in ("archive", "live"))
+    archive.mkdir(parents=True)
+    live.mkdir(parents=True)
+    key = archive / "privkey1.pem"
+    key.write_text("the key\n")
+    key.chmod(mode)
+    (live / "privkey.pem").symlink_to("../../archive/shop/privkey1.pem")
+    found = files(tmp_path).get("privkey1.pem")
+    assert (found.mode if found else None) == wanted
+    if found:
+        assert found.diff()["before"] == f"(mode {mode:04o})\n(secret)\n"
+        found.write()
+        assert (key.read_text(), key.stat().st_mode & 0o777) == ("the key\n", wanted)
+        assert (live / "privkey.pem").is_symlink()
+
+
+def test_a_file_of_another_user_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files(tmp_path)["portside"].write()
+    assert not files(tmp_path)["portside"].changed
+    owner = (tmp_path / "etc").stat().st_uid
+    monkeypatch.setattr(managed_files.os, "geteuid", lambda: owner + 1)
+    found = files(tmp_path)["portside"]
+    assert found.changed
+    assert found.diff()["before"].startswith("(somebody else's)\n")

@@ -210,3 +210,16 @@ def test_a_drop_in_that_is_no_longer_wanted_goes():
     path = f"{tree.DROP_INS}/portside-sandbox.conf"
     assert planned({path: Text(MARK)}) == [Change(path, Text(MARK), None)]
     assert planned({f"{tree.DROP_INS}/override.conf": Text(MARK)}) == []
+
+
+def test_a_webroot_that_nginx_cannot_go_into_is_opened():
+    (change,) = planned({"/var/www/acme": Directory(0o700)})
+    assert (change.path, change.after.mode) == ("/var/www/acme", 0o755)
+    (shown,) = tree.diff([change])
+    assert (shown["before"], shown["after"]) == ("directory, mode 0700\n", "directory, mode 0755\n")
+    assert planned({"/var/www/acme": Directory(0o751)}) == []
+
+
+def test_the_diff_of_a_file_with_the_same_text_shows_mode_and_owner():
+    (shown,) = tree.diff([Change("/a", Text("x", 0o600, owner="nobody"), Text("x", owner="root"))])
+    assert (shown["before"], shown["after"]) == ("mode 0600, owner nobody\n", "mode 0644, owner root\n")

@@ -209,6 +209,9 @@ class FakeEngine:
         self.host.boxes.pop(container, None)
         self.host.effect("remove")
 
+    def restart(self, container: str) -> str:
+        return self.host.boxes[container].restart
+
     def set_restart(self, container: str, policy: str) -> None:
         self.host.boxes[container].restart = policy
         self.host.effect("restart policy")

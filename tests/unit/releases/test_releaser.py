@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.state import
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import Outcome
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
 
-from tests.unit.releases.release_fakes import FakeStore, Host, Killed, app, releaser
+from tests.unit.releases.release_fakes import Box, FakeStore, Host, Killed, app, releaser
 
 
 @pytest.fixture(autouse=True)
@@ -631,3 +632,27 @@ def test_a_database_that_speaks_no_http_is_released(host: Host) -> None:
 def test_a_private_app_is_asked_for_a_connection_unless_it_says_otherwise(changes: dict[str, Any], check: str) -> None:
     (item,) = validate.apps([{"name": "shop", "image": "shop:1", "port": 8000, **changes}])
     assert spec.app(item).health.check == check
+
+
+@pytest.mark.parametrize(
+    ("hand", "action", "reason"),
+    [
+        (lambda box, _: setattr(box, "restart", "no"), "started", "has restart policy no, not unless-stopped"),
+        (lambda box, _: setattr(box, "status", "paused"), "started", "is paused"),
+        (lambda box, _: box.networks.clear(), "deployed", "is not on its network any more"),
+        (lambda _, root: (root / "shop/state.json").unlink(), "repaired", "what was remembered of it is gone"),
+        (lambda _, root: (root / "shop/secrets/r1.json").chmod(0o644), "repaired", "r1.json is not root's alone"),
+        (lambda _, root: root.chmod(0o755), "repaired", "is not root's alone"),
+    ],
+)
+def test_what_somebody_changed_by_hand_is_foreseen_and_mended_once(
+    host: Host, hand: Callable[[Box, Path], object], action: str, reason: str
+) -> None:
+    deploy(host, app(secrets={"KEY": "value-one"}))
+    hand(host.boxes["id-shop-r1"], host.root)
+    for work in (releaser(host).predict, releaser(host).run):
+        (outcome,) = work([app(secrets={"KEY": "value-one"})])
+        assert outcome.action == action
+        assert reason in outcome.reason
+    (outcome,) = deploy(host, app(secrets={"KEY": "value-one"}))
+    assert (outcome.action, outcome.changed) == ("unchanged", False)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ansible_collections.portside.vps.plugins.module_utils.releases import before, plan
 from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import Release
-from ansible_collections.portside.vps.plugins.module_utils.releases.steps import gates, switch
+from ansible_collections.portside.vps.plugins.module_utils.releases.steps import gates, hand, switch
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.job import Job
 
 
@@ -66,6 +66,8 @@ def start(job: Job) -> None:
         for replica in (release.replicas if release else ())
     }
     idle = [item for item in job.containers if item.name in ports and not item.running]
+    for container, policy in hand.policies(job):
+        job.host.engine.set_restart(container.id, policy)
     for container in idle:
         if container.status != "restarting":
             job.host.engine.start(container.id)
