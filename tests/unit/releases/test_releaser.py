@@ -587,14 +587,14 @@ def test_a_recreated_app_whose_switch_was_cut_off_and_undone_is_served_by_the_ol
 
 def test_an_unreadable_state_file_fails_its_app_alone(host: Host) -> None:
     host.present |= {"other:1": "other", "other:2": "other two"}
-    deploy(host, app("a", "other:1"), app("b"))
+    first, _ = deploy(host, app("a", "other:1"), app("b"))
     (host.root / "a" / "state.json").write_text("{")
     broken, good = deploy(host, app("a", "other:2"), app("b", "shop:2"), keep=1)
     assert "a/state.json can't be read" in broken.message
     assert "move it aside" in broken.message
     assert (good.action, running(host, "a"), running(host, "b")) == (
         "deployed",
-        [("a-r1", 18000)],
+        [("a-r1", first.host_port)],
         [("b-r2", good.host_port)],
     )
     assert {"other", "one"} <= {*host.present.values()}, "whose images these are can't be told"
