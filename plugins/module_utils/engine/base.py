@@ -17,7 +17,8 @@ class EngineUnavailableError(EngineError):
 
 @dataclass(frozen=True)
 class Container:
-    """A container of one of our apps, as the engine lists it; `address` is empty unless it is on one network alone."""
+    """A container of one of our apps, as the engine lists it; `address` is empty unless it is on one network alone,
+    and `canary` tells that it began as one."""
 
     id: str
     name: str
@@ -31,6 +32,7 @@ class Container:
     job: bool = False
     replica: int = 1
     address: str = ""
+    canary: bool = False
 
     @property
     def running(self) -> bool:
@@ -108,11 +110,11 @@ class Engine(Protocol):
     def remove(self, container: str) -> None:
         """Remove a container, running or not, with its anonymous volumes. One that is gone is no error."""
 
-    def restart(self, container: str) -> str:
-        """The container's restart policy: `no`, `unless-stopped` or the like."""
-
     def set_restart(self, container: str, policy: str) -> None:
         """Change the restart policy."""
+
+    def restart_policy(self, container: str) -> str:
+        """The restart policy that the container has now."""
 
     def condition(self, container: str) -> Condition:
         """How the container is doing now."""

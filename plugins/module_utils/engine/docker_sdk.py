@@ -97,6 +97,7 @@ def container(listed: Mapping[str, Any]) -> Container:
         job="portside.job" in labels,
         replica=int(replica) if replica.isdigit() else 1,
         address=addresses[0] if len(addresses) == 1 else "",
+        canary="portside.canary" in labels,
     )
 
 
@@ -274,16 +275,15 @@ class DockerEngine:
         with _calls("remove the container"), suppress(docker.errors.NotFound):
             self._client.remove_container(container, v=True, force=True)
 
-    def restart(self, container: str) -> str:
-        """The container's restart policy."""
-        with _calls("inspect the container"):
-            policy = self._client.inspect_container(container)["HostConfig"].get("RestartPolicy") or {}
-        return policy.get("Name") or "no"
-
     def set_restart(self, container: str, policy: str) -> None:
         """Change the restart policy."""
         with _calls("set the restart policy"):
             self._client.update_container(container, restart_policy={"Name": policy})
+
+    def restart_policy(self, container: str) -> str:
+        """The restart policy that the container has now; a container without one has `no`."""
+        with _calls("inspect the container"):
+            return str(self._client.inspect_container(container)["HostConfig"]["RestartPolicy"]["Name"] or "no")
 
     def condition(self, container: str) -> Condition:
         """How the container is doing now."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container
-from ansible_collections.portside.vps.plugins.module_utils.releases import spec
+from ansible_collections.portside.vps.plugins.module_utils.releases import boxes, spec
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
-from ansible_collections.portside.vps.plugins.module_utils.releases.state import LIVE, AppState, Release, Replica
+from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState, Release
 
 NOTHING, START, DEPLOY = "nothing", "start", "deploy"
 # What else may become of a canary.
@@ -41,6 +41,7 @@ class Damage:
     stop: containers of retired releases that still run.
     strays: containers of no remembered release.
     repoint: nginx has to be pointed at the live release again.
+    policies: the restart policy that a container that serves had, by its ID, where somebody gave it another.
     """
 
     finish: Release | None = None
@@ -48,9 +49,10 @@ class Damage:
     stop: tuple[Container, ...] = ()
     strays: tuple[Container, ...] = ()
     repoint: bool = False
+    policies: Mapping[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.finish or self.abandon or self.stop or self.strays or self.repoint)
+        return bool(self.finish or self.abandon or self.stop or self.strays or self.repoint or self.policies)
 
     def __str__(self) -> str:
         """What is wrong, in words."""
@@ -58,6 +60,7 @@ class Damage:
         said += [f"release {self.abandon.number} was interrupted"] if self.abandon else []
         said += [f"container {container.name} of a retired release still runs" for container in self.stop]
         said += [f"container {container.name} belongs to no release" for container in self.strays]
+        said += [f"the restart policy is not `{policy}`" for policy in sorted({*self.policies.values()})]
         said += ["nginx is not pointed at the live release"] if self.repoint and not self.finish else []
         return ", ".join(said)
 
@@ -105,65 +108,20 @@ def upstream(app: App, release: Release, canary: Release | None = None) -> str:
     )
 
 
-def _of(containers: Iterable[Container], release: Release | None) -> list[Container | None]:
-    """The containers of a release, in the order of its replicas; None for one that is gone."""
-    if release is None:
-        return []
-    found = {container.replica: container for container in containers if container.release == release.number}
-    return [found.get(number) for number, _ in enumerate(release.replicas, 1)]
-
-
 def located(state: AppState, containers: Sequence[Container]) -> AppState:
     """The state with the addresses that the containers have now: the engine gives them out anew at every start."""
     for release in (state.live, state.canary, state.starting):
         if release is None or not any(replica.address for replica in release.replicas):
             continue
-        boxes = zip(_of(containers, release), release.replicas, strict=True)
-        now = (box.address if box and box.running and box.address else replica.address for box, replica in boxes)
+        found = zip(boxes.of(containers, release), release.replicas, strict=True)
+        now = (box.address if box and box.running and box.address else replica.address for box, replica in found)
         state = state.with_release(release.at(now))
     return state
 
 
-def stands(containers: Iterable[Container], release: Release) -> bool:
-    return all(container and container.running for container in _of(containers, release))
-
-
 def candidate(app: App, state: AppState, containers: Sequence[Container]) -> bool:
     """Whether the next release is to be a canary: there has to be one that runs, to have the other clients."""
-    return bool(app.canary and not app.recreates and state.live and stands(containers, state.live))
-
-
-def adopted(app: str, containers: Sequence[Container]) -> AppState:
-    """The state of an app of which nothing is remembered, from the labels of its containers.
-
-    The newest one that runs counts as live, so that what serves goes on serving until a release of ours replaces it.
-    """
-    running = max(
-        (item for item in containers if item.running), key=lambda item: (item.release, -item.replica), default=None
-    )
-    state = AppState(app, next_release=max((item.release for item in containers), default=0) + 1)
-    if running is None:
-        return state
-    same = [item for item in containers if item.running and item.release == running.release and item is not running]
-    return state.with_release(
-        Release(
-            number=running.release,
-            state=LIVE,
-            hash=running.hash,
-            image="",
-            image_id=running.image_id,
-            digest="",
-            container=running.name,
-            host_port=running.host_ports[0] if running.host_ports else None,
-            created="",
-            spec={},
-            note="found running; its state file was gone",
-            others=tuple(
-                Replica(item.name, item.host_ports[0] if item.host_ports else None)
-                for item in sorted(same, key=lambda item: item.replica)
-            ),
-        )
-    )
+    return bool(app.canary and not app.recreates and state.live and boxes.stand(containers, [state.live]))
 
 
 def damage(app: App, state: AppState, containers: Sequence[Container], served: str | None) -> Damage:
@@ -177,7 +135,7 @@ def damage(app: App, state: AppState, containers: Sequence[Container], served: s
     """
     starting = state.starting
     known = {release.number for release in state.releases}
-    finish = starting if starting and state.switching and stands(containers, starting) else None
+    finish = starting if starting and state.switching and boxes.stand(containers, [starting]) else None
     wanted = wanted_upstream(app, state.promoted(finish.number) if finish else state)
     return Damage(
         finish=finish,
@@ -189,7 +147,7 @@ def damage(app: App, state: AppState, containers: Sequence[Container], served: s
             and container.up
             and container.release not in state.serving | ({starting.number} if starting else set())
         ),
-        strays=tuple(container for container in containers if container.release not in known),
+        strays=boxes.strays(containers, state),
         repoint=wanted is not None and (state.switching or served != wanted),
     )
 
@@ -214,19 +172,20 @@ def decide(app: App, digest: str, state: AppState, containers: Sequence[Containe
     live, canary = state.live, state.canary
     if live is None:
         return Decision(DEPLOY, "first release")
-    if canary and not _difference(app, digest, live, image_id) and None not in _of(containers, live):
+    if canary and not _difference(app, digest, live, image_id) and not boxes.missing(containers, live):
         return Decision(WITHDRAW, f"release {live.number} is what is declared")
     reason = _difference(app, digest, canary or live, image_id)
     serving = [release for release in (live, canary) if release]
-    names = [replica.container for release in serving for replica in release.replicas]
-    boxes = [box for release in serving for box in _of(containers, release)]
-    gone = [name for name, box in zip(names, boxes, strict=True) if box is None]
-    if reason or gone:
-        return Decision(DEPLOY, reason or f"container {gone[0]} is gone")
-    astray = [box.name for box in _of(containers, canary or live) if box and not {*app.networks} <= {*box.networks}]
+    reason = reason or next(filter(None, (boxes.missing(containers, release) for release in serving)), "")
+    if reason:
+        return Decision(DEPLOY, reason)
+    # An older release than the one that is declared may be on other networks, and is going.
+    declared = boxes.of(containers, canary or live)
+    astray = [box.name for box in declared if box and not {*app.networks} <= {*box.networks}]
     if astray:
         return Decision(DEPLOY, f"container {astray[0]} is not on its network any more")
-    idle = [f"container {box.name} is {box.status}" for box in boxes if box and not box.running]
+    found = [box for release in serving for box in boxes.of(containers, release)]
+    idle = [f"container {box.name} is {box.status}" for box in found if box and not box.running]
     if idle:
         return Decision(START, idle[0])
     return _end_of(app, canary) if canary else Decision(NOTHING)
@@ -303,8 +262,10 @@ def next_ports(app: App, state: AppState) -> list[int | None]:
         return [None] * app.replicas
     in_use = ports_in_use(state)
     free = [port for port in state.ports if port not in in_use]
-    # Where there are not enough for two releases, the old one has left by then.
-    return list((free if len(free) >= app.replicas else state.ports)[: app.replicas])
+    if app.recreates:
+        # The same port again: whatever the engine starts by itself after a reboot, it can't start both.
+        return [*(port for port in in_use if port in state.ports), *free][: app.replicas]
+    return list(free[: app.replicas])
 
 
 def diff(

@@ -11,15 +11,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container, Engine, EngineError
-from ansible_collections.portside.vps.plugins.module_utils.releases import order, plan, proof, spec
+from ansible_collections.portside.vps.plugins.module_utils.releases import adoption, order, plan, proof, spec
 from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import Front, FrontError
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock, NotHealthyError
 from ansible_collections.portside.vps.plugins.module_utils.releases.history import NoSuchReleaseError
 from ansible_collections.portside.vps.plugins.module_utils.releases.images import Images, NoImageError
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App, Health
+from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps import (
     canaries,
     deploy,
@@ -179,8 +181,10 @@ class Releaser:
         outcome = Outcome(app.name, bind=app.bind)
         try:
             own = [item for item in containers if item.app == app.name and not item.job]
-            state = self._host.store.load(app.name) or plan.adopted(app.name, own)
+            known = self._host.store.load(app.name)
+            state = known or self._adopted(app, own)
             job = Job(self._host, app, spec.fingerprint(app, salt), plan.located(state, own), own, outcome)
+            job.adopted = known is None and bool(state.releases)
             outcome.show(state.live)
             work(job)
         except (
@@ -199,6 +203,11 @@ class Releaser:
             outcome.message = str(error)
         return outcome
 
+    def _adopted(self, app: App, own: Sequence[Container]) -> AppState:
+        served = self._host.front.served(app.upstream_file) if app.upstream_file else None
+        state = adoption.adopted(app.name, own, served)
+        return replace(state, upstream_file=app.upstream_file) if served is not None else state
+
     def _foresee(self, job: Job) -> None:
         outcome, state = job.outcome, job.state
         if not job.app.present:
@@ -216,7 +225,7 @@ class Releaser:
         if damage.finish:
             job.state = state.promoted(damage.finish.number)
         image = records.hold(job, image)
-        decision = hand.decide(job, image)
+        decision = repair.decide(job, image)
         if damage:
             outcome.did("repaired")
             outcome.reason = str(damage)
@@ -234,7 +243,7 @@ class Releaser:
         hand.keep_safe(job)
         repair.repair(job)
         image = records.hold(job, self._host.images.present(job.app))
-        decision = hand.decide(job, image)
+        decision = repair.decide(job, image)
         job.outcome.reason = decision.reason or job.outcome.reason
         if decision.action == plan.DEPLOY:
             deploy.deploy(job, image, apps)

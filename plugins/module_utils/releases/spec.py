@@ -20,6 +20,8 @@ LABEL_APP = "portside.app"
 LABEL_RELEASE = "portside.release"
 LABEL_HASH = "portside.hash"
 LABEL_REPLICA = "portside.replica"
+# Stands on what began as a canary, for the day on which the state file is lost; it stays there when that is promoted.
+LABEL_CANARY = "portside.canary"
 
 # What of an app is part of a release: a change of any of these starts a new container. The rest (how a release is
 # gated, drained and pointed at) may change without one.
@@ -223,7 +225,15 @@ def container_name(app: str, release: int, replica: int = 1) -> str:
 
 
 def container_config(
-    app: App, image: str, release: int, digest: str, host_port: int | None, *, secrets_dir: str = "", replica: int = 1
+    app: App,
+    image: str,
+    release: int,
+    digest: str,
+    host_port: int | None,
+    *,
+    secrets_dir: str = "",
+    replica: int = 1,
+    share: int = 0,
 ) -> dict[str, Any]:
     """The body of the Engine API's POST /containers/create.
 
@@ -239,6 +249,7 @@ def container_config(
         host_port: the port on `app.bind` that it is published on; None for a worker and for a private app.
         secrets_dir: the directory on the host with the secrets that are files; it has to be there before the start.
         replica: which of the release's containers it is, from 1.
+        share: the percentage of clients that it is to have as a canary; 0 for all.
     """
     driver = {key: value for key, value in app.log.items() if key != "driver"}
     files = app.secret_files
@@ -258,6 +269,8 @@ def container_config(
     own = {LABEL_APP: app.name, LABEL_RELEASE: str(release), LABEL_HASH: digest}
     if app.replicas > 1:
         own[LABEL_REPLICA] = str(replica)
+    if share:
+        own[LABEL_CANARY] = str(share)
     config: dict[str, Any] = {
         "Image": image,
         "Env": [f"{key}={value}" for key, value in sorted(environment.items())],

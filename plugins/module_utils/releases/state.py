@@ -7,7 +7,7 @@ killed leaves either the step before or the step after. Secrets stand beside it,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -27,11 +27,13 @@ class StateError(ValueError):
 
 @dataclass(frozen=True)
 class Replica:
-    """One container of a release; `address` is its own, on a network that no other app is on."""
+    """One container of a release; `address` is its own, on a network that no other app is on, and `id` the one that the
+    engine gave it: no container that is made by hand in its place has that."""
 
     container: str
     host_port: int | None = None
     address: str = ""
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class Release:
 
     `created`, `shared` and `served` are the times at which it was begun, got its share of the clients as a canary, and
     got all of them (empty: never); `by` says who did it; `restores` is the release that this one brings back;
-    `container`, `host_port` and `address` are those of its first replica, `others` the further ones; `share` is the
-    percentage of clients that it has, or is to have, as a canary.
+    `container`, `host_port`, `address` and `id` are those of its first replica, `others` the further ones; `share` is
+    the percentage of clients that it has, or is to have, as a canary.
     """
 
     number: int
@@ -62,21 +64,37 @@ class Release:
     others: tuple[Replica, ...] = ()
     share: int = 0
     shared: str = ""
+    id: str = ""
 
     @property
     def replicas(self) -> tuple[Replica, ...]:
         """All of its containers."""
-        return (Replica(self.container, self.host_port, self.address), *self.others)
+        return (Replica(self.container, self.host_port, self.address, self.id), *self.others)
 
     @property
     def host_ports(self) -> tuple[int, ...]:
         """The loopback ports that it is published on."""
         return tuple(replica.host_port for replica in self.replicas if replica.host_port)
 
+    def only(self, replicas: Sequence[Replica]) -> Release:
+        """The release with these containers."""
+        first, *others = replicas
+        return replace(
+            self,
+            container=first.container,
+            host_port=first.host_port,
+            address=first.address,
+            id=first.id,
+            others=tuple(others),
+        )
+
+    def made(self, ids: Iterable[str]) -> Release:
+        """The release with the IDs of its containers, in their order."""
+        return self.only([replace(old, id=new) for old, new in zip(self.replicas, ids, strict=True)])
+
     def at(self, addresses: Iterable[str]) -> Release:
         """The release with the addresses of its containers, in their order."""
-        first, *others = (replace(old, address=new) for old, new in zip(self.replicas, addresses, strict=True))
-        return replace(self, address=first.address, others=tuple(others))
+        return self.only([replace(old, address=new) for old, new in zip(self.replicas, addresses, strict=True)])
 
 
 @dataclass(frozen=True)

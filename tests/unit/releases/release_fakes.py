@@ -35,6 +35,12 @@ class Box:
     restarts: int = 0
     exit_code: int = 0
     networks: list[str] = field(default_factory=list)
+    stopped: bool = False
+
+    @property
+    def returns(self) -> bool:
+        """Whether the engine starts it by itself after a reboot."""
+        return self.restart == "always" or (self.restart == "unless-stopped" and not self.stopped)
 
     @property
     def port(self) -> int | None:
@@ -77,6 +83,14 @@ class Host:
             self.watch(self)
         if self.kill_at is not None and len(self.effects) == self.kill_at:
             raise Killed(name)
+
+    def reboot(self, *, newest_first: bool) -> None:
+        """Everything ends, and the engine starts what comes back; of two on one port the first one gets it."""
+        for box in self.boxes.values():
+            box.status = "exited"
+        for box in sorted(self.boxes.values(), key=lambda item: item.name, reverse=newest_first):
+            if box.returns and not (box.port and self.on_port(box.port)):
+                box.status, box.stopped = "running", False
 
     def up(self, app: str) -> list[Box]:
         """The app's containers that run."""
@@ -124,6 +138,7 @@ class FakeEngine:
                 job="portside.job" in box.config["Labels"],
                 networks=tuple(box.networks),
                 replica=int(box.config["Labels"].get("portside.replica", 1)),
+                canary="portside.canary" in box.config["Labels"],
                 address=self.address(box.id) if box.status == "running" and len(box.networks) == 1 else "",
             )
             for box in self.host.boxes.values()
@@ -197,24 +212,25 @@ class FakeEngine:
             self.host.jobs.append(box.config["Cmd"])
             box.status, box.exit_code = "exited", self.host.job_status
         else:
-            box.status = "running"
+            box.status, box.stopped = "running", False
         self.host.effect("start")
 
     def stop(self, container: str, timeout: int) -> None:
         if container in self.host.boxes and self.host.boxes[container].status == "running":
             self.host.boxes[container].status = "exited"
+            self.host.boxes[container].stopped = True
             self.host.effect("stop")
 
     def remove(self, container: str) -> None:
         self.host.boxes.pop(container, None)
         self.host.effect("remove")
 
-    def restart(self, container: str) -> str:
-        return self.host.boxes[container].restart
-
     def set_restart(self, container: str, policy: str) -> None:
         self.host.boxes[container].restart = policy
         self.host.effect("restart policy")
+
+    def restart_policy(self, container: str) -> str:
+        return self.host.boxes[container].restart
 
     def condition(self, container: str) -> Condition:
         box = self.host.boxes[container]

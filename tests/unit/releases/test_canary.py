@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.releases import history, plan
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
-from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState, Release
+from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState, Release, Replica
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import Outcome
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
 
@@ -81,7 +82,7 @@ def weights(stable: int, trial: int, share: int) -> tuple[int, int]:
     """What the live release and the canary have together, with so many servers each."""
 
     def release(number: int, count: int) -> Release:
-        ports = tuple(plan.Replica("x", 18000 + number * 100 + port) for port in range(count - 1))
+        ports = tuple(Replica("x", 18000 + number * 100 + port) for port in range(count - 1))
         return Release(number, "live", "", "", "", "", "x", 18099, "", {}, others=ports, share=share)
 
     text = plan.upstream(app(), release(1, stable), release(2, trial))
@@ -368,3 +369,28 @@ def test_a_container_that_is_started_again_elsewhere_is_told_to_nginx(host: Host
     assert deploy(host, app(upstream_file=upstream)).action == "started"
     assert "server 172.18.0.9:8000 backup" in host.loaded[upstream]
     assert deploy(host, app(upstream_file=upstream)).action == "unchanged"
+
+
+@pytest.mark.parametrize("share", [10, 50])
+def test_a_lost_state_file_is_made_with_the_canary_that_nginx_was_told_of(
+    host: Host, upstream: str, share: int
+) -> None:
+    deploy(host, app(upstream_file=upstream, canary=share))
+    wanted = app(image="shop:2", upstream_file=upstream, canary=share)
+    deploy(host, wanted)
+    (host.root / "shop" / "state.json").unlink()
+    before = host.loaded[upstream]
+    outcome = deploy(host, wanted)
+    assert (outcome.action, outcome.canary, outcome.release) == ("unchanged", 2, 1)
+    assert (host.loaded[upstream], running(host)) == (before, ["shop-r1", "shop-r2"])
+    (promoted,) = releaser(host).promote(wanted)
+    assert (promoted.failed, running(host), states(host)) == (False, ["shop-r2"], {2: "live"})
+
+
+def test_without_nginx_what_began_as_a_canary_is_not_taken_for_the_live_release(
+    host: Host, upstream: str, canary: App
+) -> None:
+    (host.root / "shop" / "state.json").unlink()
+    Path(upstream).unlink()
+    outcome = deploy(host, replace(canary, image="shop:1"))
+    assert (outcome.release, running(host)) == (1, ["shop-r1"])

@@ -100,7 +100,7 @@ def test_a_release_that_nginx_does_not_reach_is_given_up(
     host: Host, fixed: dict[str, Any], how: dict[str, Any]
 ) -> None:
     deploy(host, app(**fixed, **how))
-    host.front_door = nobody_at(18001, 8001)
+    host.front_door = nobody_at(18001, 8000)
     outcome = deploy(host, app(image="shop:2", **fixed, **how))
     assert outcome.failed
     for words in (

@@ -499,26 +499,38 @@ def test_a_release_that_was_replaced_is_not_started_by_docker_beside_the_new_one
     assert {box.name: box.restart for box in host.boxes.values()} == {"shop-r1": "no", "shop-r2": "always"}
 
 
-@pytest.mark.parametrize("how", ["recreate", "one port"])
-def test_a_server_that_is_started_again_in_between_never_runs_both(tmp_path: Path, how: str) -> None:
-    fixed = {"restart": "always", **ALONE[how]}
+@pytest.mark.parametrize("policy", ["always", "unless-stopped"])
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize("how", ["recreate", "one port", "private"])
+def test_a_server_that_is_started_again_in_between_runs_one_and_never_both(
+    tmp_path: Path, how: str, newest_first: bool, policy: str
+) -> None:
+    fixed = {"restart": policy, **ALONE[how]}
+    dark = 0
     for step in range(1, 100):
         root = tmp_path / str(step)
         root.mkdir()
         host = Host(root / "apps", present={"shop:1": "one", "shop:2": "two"})
+        host.answering["172.18.0.2", 8000] = 200
         deploy(host, app(**fixed))
         host.effects, host.kill_at = [], step
         try:
             deploy(host, app(image="shop:2", **fixed))
         except Killed:
-            assert [box.restart for box in host.boxes.values()].count("always") <= 1
             host.kill_at = None
+            host.reboot(newest_first=newest_first)
+            assert len(host.up("shop")) <= 1
+            if how == "private":
+                assert [box.returns for box in host.boxes.values()].count(True) <= 1
+            dark += not host.up("shop")
             deploy(host, app(image="shop:2", **fixed))
             (box,) = host.up("shop")
             assert [(other.name, other.restart) for other in host.boxes.values() if other.restart != "no"] == [
-                (box.name, "always")
+                (box.name, policy)
             ]
         else:
+            # Between two calls to the engine, where there is no port that keeps the two apart.
+            assert dark <= (how == "private")
             return
     pytest.fail("the runs never ended")
 
@@ -637,7 +649,7 @@ def test_a_private_app_is_asked_for_a_connection_unless_it_says_otherwise(change
 @pytest.mark.parametrize(
     ("hand", "action", "reason"),
     [
-        (lambda box, _: setattr(box, "restart", "no"), "started", "has restart policy no, not unless-stopped"),
+        (lambda box, _: setattr(box, "restart", "no"), "repaired", "the restart policy is not `unless-stopped`"),
         (lambda box, _: setattr(box, "status", "paused"), "started", "is paused"),
         (lambda box, _: box.networks.clear(), "deployed", "is not on its network any more"),
         (lambda _, root: (root / "shop/state.json").unlink(), "repaired", "what was remembered of it is gone"),

@@ -19,8 +19,8 @@ CAUSES: tuple[Cause, ...] = (
         hops.LOOPBACK,
         "nginx sends requests to {upstream}; container {container} is published on {published}",
         "Nobody answers where nginx asks.",
-        "Somebody replaced the container by hand. Remove it (`docker rm --force {container}`); then `ansible-playbook "
-        "playbooks/deploy.yml -e app={app}` starts the release again. Publish nothing by hand.",
+        "Somebody replaced the container by hand. `ansible-playbook playbooks/deploy.yml -e app={app}` makes a release "
+        "again, and removes that one. Publish nothing by hand.",
     ),
     Cause(
         "upstream-stranger",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import EngineError, Image
-from ansible_collections.portside.vps.plugins.module_utils.releases import before, order, plan, spec
+from ansible_collections.portside.vps.plugins.module_utils.releases import before, boxes, order, plan, spec
 from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
 from ansible_collections.portside.vps.plugins.module_utils.releases.before import JobFailedError
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import FrontError
@@ -48,7 +48,7 @@ def deploy(job: Job, image: Image | None, apps: Sequence[App]) -> None:
     if job.state.canary and (app.recreates or app.host_ports or not app.published):
         # There is no room for a third release. Otherwise the canary serves until the switch.
         trial = job.state.canary
-        serves = plan.stands(job.containers, trial)
+        serves = boxes.stand(job.containers, [trial])
         canaries.withdraw(job, trial, states.RETIRED, "replaced by a later release", ready=serves)
     release = _begin(job, image, apps)
     job.outcome.did("deployed as a canary" if release.share else "deployed")
@@ -68,7 +68,8 @@ def _begin(job: Job, image: Image, apps: Sequence[App]) -> Release:
     restored = job.state.release(job.restores) if job.restores else None
     with job.host.shared:
         state = _allocate(job, apps)
-        number = state.next_release
+        # One that was made by hand may have taken the next number.
+        number = max([state.next_release, *(box.release + 1 for box in job.containers)])
         first, *others = (
             Replica(spec.container_name(app.name, number, replica), port)
             for replica, port in enumerate(plan.next_ports(app, state), 1)
@@ -115,6 +116,8 @@ def _bring_up(job: Job, release: Release) -> Release:
             job.host.engine.connect(container, network, app.name)
     if app.recreates:
         switch.stop_others(job)
+    if app.recreates and not app.published:
+        switch.hand_over(job, [container for container, _ in made])
     for container, _ in made:
         try:
             job.host.engine.start(container)
@@ -122,12 +125,12 @@ def _bring_up(job: Job, release: Release) -> Release:
             text = job.told(release, f"its container could not be started: {error}", ())
             raise ReleaseError(text) from error
     gates.wait(job, made)
-    for container, _ in made:
-        job.host.engine.set_restart(container, app.restart)
+    switch.hand_over(job, [container for container, _ in made])
+    release = release.made(container for container, _ in made)
     # On a network that it shares, its address could be another app's one day.
     if app.upstream_file and not (app.recreates or app.container.get("networks")):
         release = release.at(job.host.engine.address(container) for container, _ in made)
-        job.remember(job.state.with_release(release))
+    job.remember(job.state.with_release(release))
     return release
 
 
@@ -140,7 +143,14 @@ def _configs(job: Job, release: Release) -> list[dict[str, Any]]:
     directory = str(job.host.store.secret_files(app.name, release.number))
     return [
         spec.container_config(
-            app, image, release.number, release.hash, one.host_port, secrets_dir=directory, replica=number
+            app,
+            image,
+            release.number,
+            release.hash,
+            one.host_port,
+            secrets_dir=directory,
+            replica=number,
+            share=release.share,
         )
         for number, one in enumerate(release.replicas, 1)
     ]

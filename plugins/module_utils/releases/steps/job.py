@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container, Engine
-from ansible_collections.portside.vps.plugins.module_utils.releases import plan, proof
+from ansible_collections.portside.vps.plugins.module_utils.releases import boxes, plan, proof
 from ansible_collections.portside.vps.plugins.module_utils.releases.containers import masked
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import Front
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock
@@ -58,7 +58,7 @@ class Job:
     """An app while it is being worked on.
 
     `hash` is that of its declaration, `containers` are those seen last, `restores` is the release that a rollback
-    brings back.
+    brings back, and `adopted` says that its state file was lost.
     """
 
     host: Host
@@ -68,6 +68,7 @@ class Job:
     containers: list[Container]
     outcome: Outcome
     restores: int | None = None
+    adopted: bool = False
 
     def own(self) -> list[Container]:
         """The containers of its releases, as they are now."""
@@ -89,8 +90,8 @@ class Job:
 
     def boxes(self, release: Release) -> list[tuple[str, Replica]]:
         """The containers of a release that are there, by their IDs."""
-        ids = {item.name: item.id for item in self.containers}
-        return [(ids[one.container], one) for one in release.replicas if one.container in ids]
+        found = zip(boxes.of(self.containers, release), release.replicas, strict=True)
+        return [(box.id, replica) for box, replica in found if box]
 
     def told(self, release: Release | None, what: str, lines: Sequence[str], container: str = "") -> str:
         """The message about a container that did not come to serve; without the secrets of any release."""

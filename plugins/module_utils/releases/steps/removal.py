@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from ansible_collections.portside.vps.plugins.module_utils.releases import networks
+from ansible_collections.portside.vps.plugins.module_utils.releases import boxes, networks
 from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.job import Host, Job
 
 
 def prune(job: Job) -> None:
     """Remove what is older than the releases that are kept, and the images that only those needed."""
+    strays(job)
     gone = states.superfluous(job.state, job.host.settings.keep)
     if not gone:
         return
@@ -20,6 +21,14 @@ def prune(job: Job) -> None:
     for number in gone:
         job.host.store.drop_release(job.app.name, number)
     _drop_images(job.host, images)
+
+
+def strays(job: Job) -> None:
+    """Remove the containers that are of no release, now that one serves that is."""
+    for container in boxes.strays(job.own(), job.state):
+        if container.up:
+            job.host.engine.stop(container.id, job.app.stop_timeout)
+        job.host.engine.remove(container.id)
 
 
 def _drop_images(host: Host, images: set[str]) -> None:

@@ -4,17 +4,44 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ansible_collections.portside.vps.plugins.module_utils.releases import before, plan
+from ansible_collections.portside.vps.plugins.module_utils.engine.base import Image
+from ansible_collections.portside.vps.plugins.module_utils.releases import before, boxes, plan
 from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import Release
-from ansible_collections.portside.vps.plugins.module_utils.releases.steps import gates, hand, switch
+from ansible_collections.portside.vps.plugins.module_utils.releases.steps import gates, removal, switch
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.job import Job
 
 
 def damage(job: Job) -> plan.Damage:
-    """What an earlier run left half done."""
+    """What an earlier run left half done, or somebody's hand undid."""
     served = job.host.front.served(job.app.upstream_file) if job.app.upstream_file else None
-    return plan.damage(job.app, job.state, job.containers, served)
+    found = plan.damage(job.app, job.state, job.containers, served)
+    return found if found.finish or found.abandon else replace(found, policies=_policies(job))
+
+
+def _policies(job: Job) -> dict[str, str]:
+    """The restart policies that are not what they were at the release, by container: `docker update` changes nothing
+    else that a list of containers doesn't show."""
+    wanted = {
+        box.id: str(release.spec["restart"])
+        for release in (job.state.live, job.state.canary)
+        for box in boxes.of(job.containers, release)
+        if release and box and box.running and "restart" in release.spec
+    }
+    return {box: policy for box, policy in wanted.items() if job.host.engine.restart_policy(box) != policy}
+
+
+def decide(job: Job, image: Image | None) -> plan.Decision:
+    """What the app needs (plan.decide). What can't be started where it was, since its port is taken, is made anew."""
+    decision = plan.decide(job.app, job.hash, job.state, job.containers, image.id if image else None)
+    if decision.action != plan.START or job.app.recreates:
+        return decision
+    for release in filter(None, (job.state.live, job.state.canary)):
+        for box, replica in zip(boxes.of(job.containers, release), release.replicas, strict=True):
+            if box and not box.up and replica.host_port and job.host.busy(job.app.bind, replica.host_port):
+                where = f"{job.app.bind}:{replica.host_port}"
+                return plan.Decision(plan.DEPLOY, f"{decision.reason}, and something else listens on {where}")
+    return decision
 
 
 def repair(job: Job) -> None:
@@ -32,8 +59,11 @@ def repair(job: Job) -> None:
         switch.point(job, job.state)
     for container in found.strays:
         job.host.engine.remove(container.id)
+    for identifier, policy in found.policies.items():
+        job.host.engine.set_restart(identifier, policy)
     job.containers = job.own()
-    switch.retire(job, [item for item in job.containers if item.up and item.release not in job.state.serving])
+    known = {release.number for release in job.state.releases} - job.state.serving
+    switch.retire(job, [item for item in job.containers if item.up and item.release in known])
     job.containers = job.own()
 
 
@@ -60,19 +90,14 @@ def give_up(job: Job, release: Release, why: str, *, rejected: bool = False) -> 
 def start(job: Job) -> None:
     """Start what serves and does not run; a release of its own it is not."""
     job.outcome.did("started")
-    ports = {
-        replica.container: replica.host_port
-        for release in (job.state.live, job.state.canary)
-        for replica in (release.replicas if release else ())
-    }
-    idle = [item for item in job.containers if item.name in ports and not item.running]
-    for container, policy in hand.policies(job):
-        job.host.engine.set_restart(container.id, policy)
-    for container in idle:
-        if container.status != "restarting":
-            job.host.engine.start(container.id)
-    for container in idle:
-        gates.one(job, container.id, container.name, ports[container.name], served=True)
+    status = {item.id: item.status for item in job.containers if not item.running}
+    serving = [release for release in (job.state.live, job.state.canary) if release]
+    idle = [(box, at) for release in serving for box, at in job.boxes(release) if box in status]
+    for box, _ in idle:
+        if status[box] != "restarting":
+            job.host.engine.start(box)
+    gates.wait(job, idle, served=True)
+    removal.strays(job)
     job.look()
     if damage(job).repoint:
         switch.point(job, job.state)

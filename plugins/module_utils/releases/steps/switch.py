@@ -58,21 +58,38 @@ def retire(job: Job, containers: Iterable[Container]) -> None:
 
 
 def stop_others(job: Job) -> None:
-    """With one port only: the old release leaves before the new one comes.
+    """What can't run twice: the old release leaves before the new one comes.
 
-    And stays away: were the server started again now, the engine would run both of them.
+    Were the server started again before the new one has proved itself, the engine would bring the old one back, for
+    `always` starts even what was stopped. It can't run both: they are published on the same port. Without a port
+    nothing keeps them apart: there it is the new one that comes back, from the moment in which the old one has stopped.
     """
+    engine = job.host.engine
+    returns = "always" if job.state.live and job.state.live.spec.get("restart") != "no" else "no"
     for container in job.containers:
         if container.up:
-            job.host.engine.set_restart(container.id, "no")
-            job.host.engine.stop(container.id, job.app.stop_timeout)
+            engine.set_restart(container.id, returns)
+            engine.stop(container.id, job.app.stop_timeout)
+            if not job.app.published:
+                engine.set_restart(container.id, "no")
+
+
+def hand_over(job: Job, made: Iterable[str]) -> None:
+    """The new containers are those that the engine keeps going from now on, and not the old ones."""
+    for container in made:
+        job.host.engine.set_restart(container, job.app.restart)
+    if job.app.recreates:
+        for old in job.containers:
+            if old.up:
+                job.host.engine.set_restart(old.id, "no")
 
 
 def revive(job: Job, live: Release) -> None:
     """Have the live release's containers run, those that are there, under the restart policy that it was given."""
+    names = {replica.container for replica in live.replicas}
     for container in job.own():
-        if container.release == live.number:
-            job.host.engine.set_restart(container.id, str(live.spec.get("restart", job.app.restart)))
+        if container.name in names:
             if not container.up:
                 job.host.engine.start(container.id)
+            job.host.engine.set_restart(container.id, str(live.spec.get("restart", job.app.restart)))
     job.look()
