@@ -200,13 +200,24 @@ def _end_of(app: App, canary: Release) -> Decision:
     return Decision(NOTHING)
 
 
+def _elsewhere(app: App, release: Release) -> bool:
+    return bool(app.host_ports) and not {*release.host_ports} <= {*app.host_ports}
+
+
+def elsewhere(app: App, state: AppState) -> bool:
+    """Whether the newest release that serves is on other ports than those that are named, with room on these now."""
+    newest = state.canary or state.live
+    free = {*app.host_ports} - {*ports_in_use(state)}
+    return newest is not None and _elsewhere(app, newest) and len(free) >= app.replicas
+
+
 def _difference(app: App, digest: str, release: Release, image_id: str | None) -> str:
     """Why the release is not what is declared; empty where it is."""
     if release.hash != digest:
         return f"changed: {', '.join(spec.changed_keys(release.spec, spec.recorded(app)) or ['secrets'])}"
     if image_id and release.image_id and image_id != release.image_id:
         return f"{app.image} names another image now"
-    if app.host_ports and not {*release.host_ports} <= {*app.host_ports}:
+    if _elsewhere(app, release):
         return "changed: host_ports"
     if len(release.replicas) != app.replicas:
         return f"{len(release.replicas)} of {app.replicas} replicas are known"
@@ -233,9 +244,9 @@ def allocate(
     """
     if not app.published:
         return replace(state, ports=())
-    if app.host_ports:
-        return replace(state, ports=app.host_ports)
     in_use = ports_in_use(state)
+    if app.host_ports:
+        return replace(state, ports=(*app.host_ports, *_interim(app, in_use, pool, {*taken, *busy})))
     wanted = app.replicas + (len(in_use) or app.replicas)
     blocked = {*taken, *busy} - {*in_use}
     ports = [*in_use, *(port for port in state.ports if port not in blocked and port not in in_use)]
@@ -251,6 +262,18 @@ def allocate(
     return replace(state, ports=tuple(sorted(ports[:wanted])) if in_use else tuple(ports[:wanted]))
 
 
+def _interim(app: App, in_use: Collection[int], pool: Iterable[int], blocked: Collection[int]) -> list[int]:
+    """Ports for a release whose own, the named ones, are held by the one that serves: it moves to those afterwards."""
+    short = 0 if app.recreates else app.replicas - len({*app.host_ports} - {*in_use})
+    if short <= 0:
+        return []
+    unused = (port for port in pool if port not in {*blocked, *in_use, *app.host_ports})
+    found = [port for port, _ in zip(unused, range(short), strict=False)]
+    if len(found) < short:
+        raise PortsExhaustedError("there is no port for a release between two others: widen `docker_app_port_range`")
+    return found
+
+
 def ports_in_use(state: AppState) -> tuple[int, ...]:
     """The ports of what serves: the live release, and a canary beside it."""
     return tuple(port for release in (state.live, state.canary) if release for port in release.host_ports)
@@ -264,7 +287,8 @@ def next_ports(app: App, state: AppState) -> list[int | None]:
     free = [port for port in state.ports if port not in in_use]
     if app.recreates:
         # The same port again: whatever the engine starts by itself after a reboot, it can't start both.
-        return [*(port for port in in_use if port in state.ports), *free][: app.replicas]
+        same: list[int | None] = [port for port in in_use if port in state.ports]
+        return [*same, *free][: app.replicas]
     return list(free[: app.replicas])
 
 

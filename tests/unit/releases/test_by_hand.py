@@ -79,6 +79,7 @@ def test_a_container_that_was_replaced_by_hand_is_seen_and_replaced(
     assert (foreseen(host, wanted).action, foreseen(host, wanted).reason) == ("deployed", reason)
     outcome = deploy(host, wanted)
     assert (outcome.action, outcome.reason, outcome.release) == ("deployed", reason, 2)
+    assert outcome.warnings == [f"app `shop`: {reason}; a new release takes its place"]
     assert running(host) == [("shop-r2", 18001, "one")]
     if answered:
         assert set(seen) == {200}

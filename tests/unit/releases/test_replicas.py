@@ -191,3 +191,14 @@ def test_what_can_not_be_is_said(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInputError) as refused:
         validate.apps([{key: value for key, value in item.items() if value is not None}])
     assert said in str(refused.value)
+
+
+def test_fewer_replicas_on_ports_that_the_old_ones_hold_cost_no_request(host: Host, upstream: str) -> None:
+    deploy(host, app(replicas=3, host_ports=(8000, 8001, 8002, 8003, 8004, 8005), upstream_file=upstream))
+    fewer = app(replicas=1, host_ports=(8000, 8001), upstream_file=upstream)
+    seen: list[int | None] = []
+    host.watch = lambda now: seen.append(now.answer(upstream))
+    outcome = deploy(host, fewer)
+    assert (outcome.action, outcome.failed, set(seen)) == ("deployed", False, {200})
+    assert [box.port for box in host.up("shop")] == [8000]
+    assert deploy(host, fewer).action == "unchanged"

@@ -33,6 +33,10 @@ def _policies(job: Job) -> dict[str, str]:
 
 def decide(job: Job, image: Image | None) -> plan.Decision:
     """What the app needs (plan.decide). What can't be started where it was, since its port is taken, is made anew."""
+    for release in filter(None, (job.state.live, job.state.canary)):
+        why = boxes.missing(job.containers, release)
+        if why:
+            job.outcome.warnings.append(f"app `{job.app.name}`: {why}; a new release takes its place")
     decision = plan.decide(job.app, job.hash, job.state, job.containers, image.id if image else None)
     if decision.action != plan.START or job.app.recreates:
         return decision
