@@ -264,7 +264,7 @@ DRIFTS = (
         "worker",
         f"docker update --restart no {live('worker')}",
         f"docker inspect --format '{{{{.HostConfig.RestartPolicy.Name}}}}' {live('worker')}",
-        "started",
+        "repaired",
     ),
     Drift(
         "a container off its network",

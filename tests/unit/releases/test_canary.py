@@ -381,7 +381,7 @@ def test_a_lost_state_file_is_made_with_the_canary_that_nginx_was_told_of(
     (host.root / "shop" / "state.json").unlink()
     before = host.loaded[upstream]
     outcome = deploy(host, wanted)
-    assert (outcome.action, outcome.canary, outcome.release) == ("unchanged", 2, 1)
+    assert (outcome.action, outcome.canary, outcome.release) == ("repaired", 2, 1)
     assert (host.loaded[upstream], running(host)) == (before, ["shop-r1", "shop-r2"])
     (promoted,) = releaser(host).promote(wanted)
     assert (promoted.failed, running(host), states(host)) == (False, ["shop-r2"], {2: "live"})

@@ -54,6 +54,7 @@ def repair(job: Job) -> None:
     if not found:
         return
     job.outcome.did("repaired")
+    job.outcome.reason = str(found)
     before.finish(job.host.engine, job.host.clock, job.jobs(), job.app.before_timeout)
     if found.finish:
         switch.switch(job, found.finish)
