@@ -12,6 +12,7 @@ from ansible_collections.portside.vps.plugins.filter.apps import completed
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import page, report
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.verdict import verdict
 from ansible_collections.portside.vps.plugins.module_utils.inventory import wiring
+from ansible_collections.portside.vps.plugins.module_utils.nginx import sites
 
 DOCUMENTATION = r"""
 name: diagnose_verdict
@@ -37,6 +38,28 @@ _value: {description: 'A diagnosis for each app, with C(app), C(ok), C(findings)
 """
 
 
+def _targets(apps: Sequence[dict[str, Any]], upstream_dir: str) -> dict[str, dict[str, dict[str, Any]]]:
+    """The webhooks that nginx hands to another than the app that declares them, by app and path.
+
+    Such a path lies below one of `site.locations`: `{app, file, servers, path, prefix}` say where it leads, and under
+    which path it is known there. `app` is empty for a program that is no app.
+    """
+    owners = {wiring.upstream_file(app, upstream_dir): app["name"] for app in apps}
+    declared = {app["name"]: [hook["path"] for hook in app["webhooks"]] for app in apps}
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for site in sites.completed(wiring.sites(apps, upstream_dir)):
+        for path, hook in zip(declared[site["name"]], site["webhooks"], strict=True):
+            if hook["upstream"] is not site["upstream"]:
+                found.setdefault(site["name"], {})[path] = {
+                    "app": owners.get(hook["upstream"]["file"], ""),
+                    "file": hook["upstream"]["file"] or "",
+                    "servers": hook["upstream"]["servers"],
+                    "path": path.removeprefix(hook["prefix"]),
+                    "prefix": hook["prefix"],
+                }
+    return found
+
+
 def diagnose_apps(raw: Any, upstream_dir: str, only: Sequence[str] = ()) -> list[dict[str, Any]]:
     """What the modules have to know of each app that is present.
 
@@ -52,6 +75,7 @@ def diagnose_apps(raw: Any, upstream_dir: str, only: Sequence[str] = ()) -> list
         raise AnsibleFilterError(f"no app is called {', '.join(strangers)}; there are {known or 'none'}")
     # The proxies play no part in what is taken from the releases here.
     releases = {item["name"]: item for item in wiring.releases(apps, {}, upstream_dir)}
+    targets = _targets(apps, upstream_dir)
     return [
         {
             "name": app["name"],
@@ -60,6 +84,7 @@ def diagnose_apps(raw: Any, upstream_dir: str, only: Sequence[str] = ()) -> list
             # Nobody can ask for a wildcard.
             "domains": [domain for domain in app["domains"] if not domain.startswith("*.")],
             "webhooks": [hook["path"] for hook in app["webhooks"]],
+            "targets": targets.get(app["name"], {}),
             "health": {
                 **{key: app["health"][key] for key in ("check", "method", "path", "status")},
                 "host": releases[app["name"]].get("health", {}).get("host", ""),

@@ -109,6 +109,19 @@ def application(app: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Fin
             yield from _webhook(app, path, answer, found)
 
 
+def elsewhere(app: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Finding]:
+    """Webhooks of this app's site that nginx hands to another: what that one does with them."""
+    for path, answer in seen.get("elsewhere", {}).items():
+        by = answer["by"]
+        who = f"app {by['app']}" if by["app"] else f"the program at {by['place']}"
+        if not answer["status"] and answer["ms"] / 1000 <= SENDER_TIMEOUT:
+            words = {"path": path, "who": who, "upstream": by["place"], "error": answer["error"]}
+            yield finding("webhook-nobody", log=by["log"], app=app["name"], **words)
+        else:
+            target = {"name": by["container"] or by["place"], "log": by["log"]}
+            yield from _webhook(app, path, answer, target)
+
+
 def _health(app: Mapping[str, Any], answer: Mapping[str, Any] | None, found: Mapping[str, Any]) -> Iterator[Finding]:
     if answer is None:
         return
@@ -135,6 +148,7 @@ def _webhook(
     elif answer["status"] >= 500:
         yield finding("app-error", log=found["log"], **words)
     elif answer.get("signed") and not 200 <= answer["signed"] < 300:
-        yield finding("webhook-secret", app=app["name"], status=answer["signed"])
+        owner = answer.get("by", {}).get("app") or app["name"]
+        yield finding("webhook-secret", app=owner, status=answer["signed"])
     elif 200 <= answer["status"] < 300:
         yield finding("webhook-unchecked", path=path, status=answer["status"])

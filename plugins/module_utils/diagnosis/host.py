@@ -90,8 +90,7 @@ def worst(places: Sequence[str]) -> str:
     published = [place for place in places if place.startswith(("127.", "[::1]"))] or list(places)
     if len(published) > 1:
         for place in published:
-            address, _, port = place.rpartition(":")
-            connection, _ = probe.connect(address.strip("[]"), int(port))
+            connection, _ = probe.connect(*split_place(place))
             if not connection:
                 return place
             connection.close()
@@ -137,33 +136,70 @@ def tail(path: Path, size: int = LOG_BYTES) -> str:
         return ""
 
 
+def split_place(place: str) -> tuple[str, int]:
+    """Address and port of `127.0.0.1:8000` or `[::1]:8000`."""
+    host, _, port = place.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def ask(place: str, name: str, method: str, path: str, **options: Any) -> dict[str, Any]:
+    """One request to a port of this host, as nginx would make it."""
+    connection, seen = probe.connect(*split_place(place))
+    if not connection:
+        return {"status": 0, "location": "", "error": seen["error"], "ms": seen["ms"]}
+    heads = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "127.0.0.1", **options.pop("headers", {})}
+    return probe.ask(connection, name, method, path, headers=heads, **options)
+
+
+def post(app: Mapping[str, Any], place: str, name: str, path: str, prefix: str = "") -> dict[str, Any]:
+    """A webhook without a signature and, given the secret, with one."""
+    body = probe.event()
+    heads = {"X-Forwarded-Prefix": prefix} if prefix else {}
+    seen = ask(place, name, "POST", path, body=body, headers={**probe.webhook_headers(), **heads})
+    if app.get("secret"):
+        headers = {**probe.webhook_headers(app["secret"], body), **heads}
+        seen["signed"] = ask(place, name, "POST", path, body=body, headers=headers)["status"]
+    return seen
+
+
 def answers(app: Mapping[str, Any], place: str) -> dict[str, Any]:
     """What the app itself answers at its loopback port: `{connect, health, webhooks}`."""
-    host, _, port = place.rpartition(":")
-    address = host.strip("[]")
-
-    def ask(method: str, path: str, **options: Any) -> dict[str, Any]:
-        connection, seen = probe.connect(address, int(port))
-        if not connection:
-            return {"status": 0, "location": "", "error": seen["error"], "ms": seen["ms"]}
-        heads = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "127.0.0.1", **options.pop("headers", {})}
-        return probe.ask(connection, name, method, path, headers=heads, **options)
-
     name = app["health"].get("host") or next(iter(app["domains"]), place)
-    connection, connected = probe.connect(address, int(port))
+    connection, connected = probe.connect(*split_place(place))
     if not connection:
         return {"connect": connected, "health": None, "webhooks": {}}
     connection.close()
     health = app["health"]
-    seen = ask(health["method"], health["path"]) if health["check"] == "http" else None
-    body = probe.event()
-    hooks = {}
-    for path in app["webhooks"]:
-        hooks[path] = ask("POST", path, body=body, headers=probe.webhook_headers())
-        if app.get("secret"):
-            headers = probe.webhook_headers(app["secret"], body)
-            hooks[path]["signed"] = ask("POST", path, body=body, headers=headers)["status"]
-    return {"connect": connected, "health": seen, "webhooks": hooks}
+    seen = ask(place, name, health["method"], health["path"]) if health["check"] == "http" else None
+    own = [path for path in app["webhooks"] if path not in app.get("targets", {})]
+    return {"connect": connected, "health": seen, "webhooks": {path: post(app, place, name, path) for path in own}}
+
+
+def elsewhere(app: Mapping[str, Any], found: list[dict[str, Any]], state_dir: Path) -> dict[str, dict[str, Any]]:
+    """What those answer to whom nginx hands webhooks of this app's site, by path, each with `by`, who that is.
+
+    One that listens on no address and port (a socket, or a release that was never made) is not asked.
+    """
+    seen = {}
+    for path, target in app.get("targets", {}).items():
+        places = upstream(target["file"]) if target["file"] else target["servers"]
+        place = worst([one for one in places if not one.startswith("unix:")])
+        if place:
+            by: dict[str, Any] = {"app": target["app"], "place": place, "container": "", "log": []}
+            container = target["app"] and containers.own(
+                target["app"], behind(_state(state_dir, target["app"]), place), found
+            )
+            if container:
+                by |= {"container": container["name"], "log": containers.log(container["name"])}
+            seen[path] = {**post(app, place, app["domains"][0], target["path"], target["prefix"]), "by": by}
+    return seen
+
+
+def _state(state_dir: Path, name: str) -> AppState | None:
+    try:
+        return Store(state_dir).load(name)
+    except StoreError:
+        return None
 
 
 def look_at(app: Mapping[str, Any], found: list[dict[str, Any]], options: Mapping[str, str]) -> dict[str, Any]:
@@ -191,6 +227,7 @@ def look_at(app: Mapping[str, Any], found: list[dict[str, Any]], options: Mappin
         "image": live.image if live else "",
         "container": None,
         "answers": None,
+        "elsewhere": elsewhere(app, found, Path(options["state_dir"])),
         "attempts": attempts(tail(Path(options["log_dir"]) / f"{name}.access.log"), app["webhooks"]),
     }
     if container:

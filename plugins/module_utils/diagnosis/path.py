@@ -106,7 +106,7 @@ def _app(app: App, seen: Seen) -> Good:
     answers = (seen or {}).get("answers")
     if not answers or answers["connect"]["answer"] != "open":
         return NOTHING
-    health, hooks = answers["health"], answers["webhooks"]
+    health, hooks = answers["health"], {**answers["webhooks"], **(seen or {}).get("elsewhere", {})}
     words = (
         [f"{app['health']['method']} {app['health']['path']}: {health['status']}"] if health else ["takes connections"]
     )

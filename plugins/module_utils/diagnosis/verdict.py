@@ -61,6 +61,7 @@ def _findings(app: App, host: Seen, outside: Seen, egress: Seen, addresses: Sequ
         yield from behind.container(app, seen, host["docker"])
         yield from behind.loopback(app, seen)
         yield from behind.application(app, seen)
+        yield from behind.elsewhere(app, seen)
     if outside and app["domains"]:
         yield from _requests(app, host, outside, seen)
     if egress:
@@ -83,6 +84,7 @@ def _requests(app: App, host: Seen, outside: Mapping[str, Any], seen: Seen) -> I
         return
     asked = outside["apps"].get(app["name"], {"webhooks": {}, "health": None})
     direct = (seen or {}).get("answers") or {"webhooks": {}, "health": None}
+    hooks = {**direct["webhooks"], **(seen or {}).get("elsewhere", {})}
     for where in app["webhooks"]:
-        yield from inbound.webhook(app, where, asked["webhooks"].get(where), direct["webhooks"].get(where))
+        yield from inbound.webhook(app, where, asked["webhooks"].get(where), hooks.get(where))
     yield from inbound.page(app, asked["health"], direct["health"])

@@ -130,6 +130,28 @@ def test_the_modules_are_told_of_each_app_that_is_present():
         filters.diagnose_apps(RAW, "/up", ["sho"])
 
 
+def test_a_webhook_below_another_apps_path_is_that_apps():
+    site = {
+        "locations": [
+            {"path": "/api", "app": "api"},
+            {"path": "/blog/", "app": "api", "strip_prefix": True},
+            {"path": "/tool", "upstream": {"servers": ["127.0.0.1:9100"]}},
+        ]
+    }
+    hooks = ["/own", "/api/stripe/", "/blog/stripe", "/tool/stripe"]
+    web = {**RAW[0], "webhooks": [{"path": path} for path in hooks], "site": site}
+    api = {"name": "api", "image": "acme/api:1", "port": 8000}
+    found, other = filters.diagnose_apps([web, api], "/up")
+    assert found["webhooks"] == hooks
+    file = {"app": "api", "file": "/up/api.conf", "servers": []}
+    assert found["targets"] == {
+        "/api/stripe/": {**file, "path": "/api/stripe/", "prefix": ""},
+        "/blog/stripe": {**file, "path": "/stripe", "prefix": "/blog"},
+        "/tool/stripe": {"app": "", "file": "", "servers": ["127.0.0.1:9100"], "path": "/tool/stripe", "prefix": ""},
+    }
+    assert other["targets"] == {}
+
+
 @pytest.mark.parametrize(
     ("own", "declared", "ansible_host", "expected"),
     [

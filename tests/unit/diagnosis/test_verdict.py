@@ -66,6 +66,13 @@ def slow(world: World, seconds: float, status: int) -> None:
         one |= {"ms": int(seconds * 1000), "status": status, "error": "" if status else "no answer within 15 s"}
 
 
+def handed_on(world: World, **more: object) -> None:
+    """The webhook lies below a path that belongs to another app, which answers 400."""
+    world.app["answers"]["webhooks"] = {}
+    by = {"app": "api", "place": "127.0.0.1:18009", "container": "api-r1", "log": []}
+    world.app["elsewhere"] = {HOOK: {"status": 400, "location": "", "error": "", "ms": 3, "by": by, **more}}
+
+
 def unhealthy(world: World) -> None:
     world.app["answers"]["health"]["status"] = 500
 
@@ -153,6 +160,14 @@ FAULTS: dict[str, tuple[str, Callable[[World], object]]] = {
         lambda w: w.app["answers"]["health"].update(status=0, error="no answer within 15 s"),
     ),
     "no such route": ("webhook-unknown", lambda w: (w.direct.update(status=404), w.posted.update(status=404))),
+    "the app that a path belongs to is away": (
+        "webhook-nobody",
+        lambda w: (handed_on(w, status=0, error="Connection refused"), w.posted.update(status=503)),
+    ),
+    "no such route in the app that a path belongs to": (
+        "webhook-unknown",
+        lambda w: (handed_on(w, status=404), w.posted.update(status=404)),
+    ),
     "app fails": ("app-error", lambda w: (w.direct.update(status=500), w.posted.update(status=500))),
     "slow": ("app-slow", lambda w: slow(w, 12, 400)),
     "slower than we wait": ("app-slow", lambda w: slow(w, 15, 0)),
@@ -199,6 +214,14 @@ def test_each_fault_has_one_name_and_no_other(fault):
 def test_every_cause_of_the_table_but_one_comes_from_a_fault():
     # The one needs a server that nobody can log in to: below.
     assert {cause.id for cause in causes.CAUSES} - {cause for cause, _ in FAULTS.values()} == {"firewall-or-down"}
+
+
+def test_a_webhook_of_another_apps_path_is_held_against_that_apps_answer():
+    world = World()
+    handed_on(world)
+    assert diagnose(world)["findings"] == []
+    world.posted["status"] = 413
+    assert causes_of(world) == ["webhook-too-large"]
 
 
 def test_the_table_is_in_the_order_of_the_path():

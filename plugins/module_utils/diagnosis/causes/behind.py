@@ -146,6 +146,14 @@ CAUSES: tuple[Cause, ...] = (
         "Correct `webhooks[].path` of app {app} (a slash at the end counts), or the route in the app.",
     ),
     Cause(
+        "webhook-nobody",
+        hops.APP,
+        "POST {path} belongs to {who} (`site.locations` of app {app}), and nothing answers at {upstream}: {error}",
+        "nginx answers 502 or 503, and the event is lost unless the sender tries again.",
+        "Where it is an app: `ansible-playbook playbooks/diagnose.yml` names what is wrong with it. Else start the "
+        "program, or correct the path in `site.locations` of app {app}.",
+    ),
+    Cause(
         "app-slow",
         hops.APP,
         "the app takes {seconds} s for POST {path}",
