@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.portside.vps.plugins.filter.apps import completed
-from ansible_collections.portside.vps.plugins.module_utils.diagnosis import page, report
+from ansible_collections.portside.vps.plugins.module_utils.diagnosis import addresses, page, report
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.verdict import verdict
 from ansible_collections.portside.vps.plugins.module_utils.inventory import wiring
 from ansible_collections.portside.vps.plugins.module_utils.nginx import sites
@@ -23,7 +21,7 @@ options:
   host: {description: What M(portside.vps.diagnose_host) found., type: dict, required: true}
   outside: {description: What M(portside.vps.diagnose_outside) found., type: dict, required: true}
   egress: {description: What M(portside.vps.diagnose_egress) found., type: dict, required: true}
-  addresses: {description: The host's addresses., type: list, elements: str, required: true}
+  known: {description: The host's addresses., type: list, elements: str, required: true}
 author: [The Portside authors]
 """
 
@@ -98,20 +96,8 @@ def diagnose_apps(raw: Any, upstream_dir: str, only: Sequence[str] = ()) -> list
 
 
 def diagnose_addresses(own: Iterable[str], declared: Iterable[str], ansible_host: str) -> list[str]:
-    """The addresses under which the internet reaches a host.
-
-    Those that were declared; else the host's own and `ansible_host`, where that is an address. Behind NAT the host
-    knows a private one only: it is left out where there is a public one of the same family.
-    """
-    if list(declared):
-        return list(declared)
-    found = list(own)
-    with contextlib.suppress(ValueError):
-        found.append(str(ipaddress.ip_address(ansible_host)))
-    public = [address for address in found if ipaddress.ip_address(address).is_global]
-    families = {ipaddress.ip_address(address).version for address in public}
-    kept = [address for address in found if address in public or ipaddress.ip_address(address).version not in families]
-    return list(dict.fromkeys(kept))
+    """The addresses under which the internet reaches a host: `addresses.reached`."""
+    return addresses.reached(own, declared, ansible_host)
 
 
 def diagnose_verdict(
@@ -119,13 +105,13 @@ def diagnose_verdict(
     host: Mapping[str, Any],
     outside: Mapping[str, Any],
     egress: Mapping[str, Any],
-    addresses: Sequence[str],
+    known: Sequence[str],
 ) -> list[dict[str, Any]]:
     """One diagnosis for each app. A module that could not be run counts as one that saw nothing."""
     there = host if "nginx" in host else None
     around = outside if "names" in outside else None
     out = egress.get("apps", {})
-    return [verdict(app, there, around, out.get(app["name"]), addresses) for app in apps]
+    return [verdict(app, there, around, out.get(app["name"]), known) for app in apps]
 
 
 def diagnose_message(diagnoses: Sequence[Mapping[str, Any]], host: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils.diagnosis import addresses
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.finding import Finding, finding, listed
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.probe import BODY_BYTES, OPEN, UNREACHABLE
 
@@ -16,22 +17,29 @@ REDIRECTS = (301, 302, 303, 307, 308)
 AWAY = (502, 503, 504)
 
 
-def of_family(addresses: Sequence[str], family: str) -> list[str]:
-    """Those that are IPv4 or IPv6 (`4`, `6`)."""
-    return [address for address in addresses if (":" in address) == (family == "6")]
+def dns(domain: str, seen: Mapping[str, Any], known: Sequence[str], own: Sequence[str] = ()) -> Iterator[Finding]:
+    """A and AAAA of a name against the host's addresses; nothing to compare with is nothing to blame.
 
-
-def dns(domain: str, seen: Mapping[str, Any], addresses: Sequence[str]) -> Iterator[Finding]:
-    """A and AAAA of a name against the host's addresses."""
+    Args:
+        domain: the name.
+        seen: what a look-up gave.
+        known: the host's addresses, as the internet reaches it.
+        own: those that the host itself knows, private ones too.
+    """
     if not (seen["4"] or seen["6"]):
         cause = "dns-failed" if seen["error"] else "dns-missing"
-        yield finding(cause, name=domain, error=seen["error"], expected=listed(addresses))
+        yield finding(cause, name=domain, error=seen["error"], expected=listed(known, "the server's address"))
         return
-    for family, cause in (("4", "dns-wrong-a"), ("6", "dns-wrong-aaaa")):
-        strangers = [address for address in seen[family] if address not in addresses]
+    for family, cause in (("4", "a"), ("6", "aaaa")) if known else ():
+        mine = addresses.of_family(known, family)
+        # Private ones, left out of what is known, may be what NAT stands before, or what a name of the office leads to.
+        mine = mine or [one for one in addresses.of_family(own, family) if not addresses.is_global(one)]
+        strangers = [address for address in seen[family] if address not in mine]
         if strangers:
-            expected = listed(of_family(addresses, family), "without IPv6" if family == "6" else "without IPv4")
-            yield finding(cause, name=domain, found=listed(strangers), expected=expected)
+            hidden = bool(mine) and not any(map(addresses.is_global, mine))
+            nat = hidden and any(map(addresses.is_global, strangers))
+            kind = "dns-behind-nat" if nat else f"dns-wrong-{cause}" if mine else f"dns-extra-{cause}"
+            yield finding(kind, name=domain, found=listed(strangers), expected=listed(mine))
 
 
 def firewall(outside: Mapping[str, Any], host: Mapping[str, Any] | None) -> Iterator[Finding]:
@@ -47,8 +55,8 @@ def firewall(outside: Mapping[str, Any], host: Mapping[str, Any] | None) -> Iter
     for (port, cause), ones in closed.items():
         rules = listed(_rules(ones[0], host), "nobody")
         answer = ones[0]["error"] or ones[0]["answer"]
-        addresses = listed(list(dict.fromkeys(one["address"] for one in ones)))
-        yield finding(cause, port=port, address=addresses, answer=answer, rules=f"open to {rules}")
+        places = listed(list(dict.fromkeys(one["address"] for one in ones)))
+        yield finding(cause, port=port, address=places, answer=answer, rules=f"open to {rules}")
 
 
 def _rules(one: Mapping[str, Any], host: Mapping[str, Any] | None) -> list[str]:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import probe
+from ansible_collections.portside.vps.plugins.module_utils.diagnosis.addresses import to_try
 
 FAMILIES = {"4": socket.AF_INET, "6": socket.AF_INET6}
 PORTS = (80, 443)
@@ -76,13 +77,14 @@ def look(apps: Sequence[dict[str, Any]], addresses: Sequence[str], trusted: str 
 
     Args:
         apps: items with `name`, `domains`, `webhooks` (paths), `health` and perhaps `secret`.
-        addresses: the host's, as the internet reaches it.
+        addresses: the host's, as the internet reaches it; without a public one those of the names are tried.
         trusted: certificates (PEM) to trust in place of this machine's own.
     """
     with ThreadPoolExecutor(AT_ONCE) as pool:
         names = list(dict.fromkeys(domain for app in apps for domain in app["domains"]))
         dns = dict(zip(names, pool.map(look_up, names), strict=True))
-        places = [(address, port) for address in addresses for port in PORTS]
+        named = [address for seen in dns.values() for family in FAMILIES for address in seen[family]]
+        places = [(address, port) for address in to_try(addresses, named) for port in PORTS]
         ports = list(pool.map(lambda place: reach(*place), places)) if names else []
         answering = [seen["address"] for seen in ports if seen["port"] == 443 and seen["answer"] == probe.OPEN]
         pairs = [(name, address) for name in names for address in answering]

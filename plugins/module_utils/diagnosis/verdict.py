@@ -24,7 +24,7 @@ def verdict(app: App, host: Seen, outside: Seen, egress: Seen, addresses: Sequen
         host: what the module diagnose_host found; None where it couldn't be asked.
         outside: what diagnose_outside found; None for nothing.
         egress: what diagnose_egress found of this app; None for nothing.
-        addresses: the host's, as the internet reaches it.
+        addresses: the host's, as the internet reaches it; empty where nobody knows them.
     """
     found = _unique(_findings(app, host, outside, egress, addresses))
     found.sort(key=lambda one: (one["level"] != BROKEN, hops.ORDER.index(one["hop"])))
@@ -52,7 +52,9 @@ def _findings(app: App, host: Seen, outside: Seen, egress: Seen, addresses: Sequ
     if app["domains"]:
         if outside:
             for domain in app["domains"]:
-                yield from inbound.dns(domain, outside["names"][domain]["dns"], addresses)
+                yield from inbound.dns(
+                    domain, outside["names"][domain]["dns"], addresses, (host or {}).get("addresses", ())
+                )
             yield from inbound.firewall(outside, host)
         if host:
             yield from inbound.nginx(host)

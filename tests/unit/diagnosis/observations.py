@@ -133,6 +133,7 @@ class World:
         self.outside: Any = copy.deepcopy(OUTSIDE)
         self.egress: Any = copy.deepcopy(EGRESS)
         self.declared = copy.deepcopy(APP)
+        self.addresses = list(ADDRESSES)
 
     @property
     def app(self) -> Any:
@@ -157,6 +158,10 @@ class World:
     @property
     def posted(self) -> Any:
         return self.outside["apps"]["shop-api"]["webhooks"][HOOK]
+
+    def own(self, *addresses: str) -> None:
+        """The host has these alone."""
+        self.host["addresses"] = self.addresses = list(addresses)
 
     def closed(self, port: int, answer: str = "silent") -> None:
         """Nobody outside gets through to the port."""

@@ -150,17 +150,3 @@ def test_a_webhook_below_another_apps_path_is_that_apps():
         "/tool/stripe": {"app": "", "file": "", "servers": ["127.0.0.1:9100"], "path": "/tool/stripe", "prefix": ""},
     }
     assert other["targets"] == {}
-
-
-@pytest.mark.parametrize(
-    ("own", "declared", "ansible_host", "expected"),
-    [
-        (["203.0.113.1", "2a00:1::1"], [], "web1.example.com", ["203.0.113.1", "2a00:1::1"]),
-        (["10.0.0.5"], [], "8.8.8.8", ["8.8.8.8"]),
-        (["10.0.0.5", "fd00::5"], [], "10.0.0.5", ["10.0.0.5", "fd00::5"]),
-        (["10.0.0.5"], ["9.9.9.9"], "8.8.8.8", ["9.9.9.9"]),
-        ([], [], "8.8.8.8", ["8.8.8.8"]),
-    ],
-)
-def test_the_addresses_are_those_that_the_internet_knows(own, declared, ansible_host, expected):
-    assert filters.diagnose_addresses(own, declared, ansible_host) == expected

@@ -14,7 +14,7 @@ PROXY = "http://proxy.example.com:3128"
 
 
 def diagnose(world: World) -> dict:
-    return verdict(world.declared, world.host, world.outside, world.egress, ADDRESSES)
+    return verdict(world.declared, world.host, world.outside, world.egress, world.addresses)
 
 
 def causes_of(world: World) -> list[str]:
@@ -83,6 +83,9 @@ FAULTS: dict[str, tuple[str, Callable[[World], object]]] = {
     "resolver fails": ("dns-failed", lambda w: w.name["dns"].update({"4": [], "6": [], "error": "Temporary failure"})),
     "wrong A": ("dns-wrong-a", lambda w: w.name["dns"].update({"4": ["198.51.100.1"]})),
     "stale AAAA": ("dns-wrong-aaaa", lambda w: w.name["dns"].update({"6": ["2001:db8::dead"]})),
+    "AAAA without IPv6": ("dns-extra-aaaa", lambda w: w.own(*ADDRESSES[:1])),
+    "A without IPv4": ("dns-extra-a", lambda w: w.own(*ADDRESSES[1:])),
+    "behind NAT": ("dns-behind-nat", lambda w: (w.own("10.0.0.5"), w.name["dns"].update({"4": ["8.8.8.8"], "6": []}))),
     "443 closed by ufw": ("firewall-closed", closed_by_ufw),
     "443 closed in front of the server": ("firewall-provider", lambda w: w.closed(443)),
     "80 closed in front of the server": ("firewall-provider", lambda w: w.closed(80)),
@@ -261,6 +264,27 @@ def test_a_host_that_cannot_be_asked_is_judged_from_outside():
     found = verdict(world.declared, None, world.outside, None, ADDRESSES)
     assert [one["cause"] for one in found["findings"]] == ["firewall-or-down"]
     assert [hop["mark"] for hop in found["path"]][-4:] == ["unseen"] * 4
+
+
+def test_a_server_of_which_no_address_is_known_is_not_held_against_dns():
+    world = World()
+    world.closed(443)
+    found = verdict(world.declared, None, world.outside, None, [])
+    assert [one["cause"] for one in found["findings"]] == ["firewall-or-down"]
+    world.name["dns"].update({"4": [], "6": []})
+    first = verdict(world.declared, None, world.outside, None, [])["findings"][0]
+    assert first["cause"] == "dns-missing"
+    assert "with the server's address" in first["cure"]
+
+
+def test_a_private_address_beside_a_public_one_is_no_reason_to_take_a_record_away():
+    world = World()
+    world.host["addresses"] = ["10.0.0.5", "2a00:1::1"]
+    world.addresses = ["2a00:1::1"]
+    world.name["dns"].update({"4": ["8.8.8.8"], "6": ["2a00:1::1"]})
+    assert causes_of(world) == ["dns-behind-nat"]
+    world.name["dns"].update({"4": ["10.0.0.5"]})
+    assert causes_of(world) == []
 
 
 def test_ipv6_that_this_machine_does_not_have_is_nobodys_fault():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import hops
-from ansible_collections.portside.vps.plugins.module_utils.diagnosis.causes.cause import SITE, Cause
+from ansible_collections.portside.vps.plugins.module_utils.diagnosis.causes.cause import SITE, WARNING, Cause
 
 CAUSES: tuple[Cause, ...] = (
     # The internet.
@@ -38,8 +38,34 @@ CAUSES: tuple[Cause, ...] = (
         "{name} has the AAAA record {found}; this server is {expected}",
         "Whoever has IPv6 goes to another machine, and the certificate authority prefers IPv6: it works for some "
         "and fails for others.",
-        "At your DNS provider remove the AAAA record of {name}, or set it to this server's. Done when `dig +short "
+        "At your DNS provider remove the AAAA record of {name}, or set it to {expected}. Done when `dig +short "
         "AAAA {name}` shows it.",
+    ),
+    Cause(
+        "dns-extra-a",
+        hops.DNS,
+        "{name} has the A record {found}; this server has no IPv4 address",
+        "Whoever has IPv4 alone goes to another machine: it works for some and fails for others.",
+        "At your DNS provider remove the A record of {name}. If the server is reached there all the same, through NAT "
+        "or a CDN, say so: add {found} to `portside_addresses`, beside the server's other addresses.",
+    ),
+    Cause(
+        "dns-extra-aaaa",
+        hops.DNS,
+        "{name} has the AAAA record {found}; this server has no IPv6 address",
+        "Whoever has IPv6 goes to another machine, and the certificate authority prefers IPv6: it works for some "
+        "and fails for others.",
+        "At your DNS provider remove the AAAA record of {name}. If the server is reached there all the same, through a "
+        "CDN, say so: add {found} to `portside_addresses`, beside the server's other addresses.",
+    ),
+    Cause(
+        "dns-behind-nat",
+        hops.DNS,
+        "{name} leads to {found}; the server itself knows only {expected}, which is private, so that the two can't be "
+        "compared",
+        "Behind NAT that is as it should be. If {found} is another machine, nothing else here tells so.",
+        "Say how the server is reached from the internet, all its addresses: `portside_addresses: [{found}]`.",
+        WARNING,
     ),
     # The firewall.
     Cause(
