@@ -289,7 +289,7 @@ DRIFTS = (
         f"stat -c '%a %U' $(ls {STATE}/shop-api/secrets/*.json | tail -n 1)",
         "repaired",
     ),
-    Drift("the apps' state open to all", "state", f"chmod 755 {STATE}", file(STATE), "repaired"),
+    Drift("the apps' state open to all", "state", f"chmod 755 {STATE}", file(STATE), "repaired", alone=True),
     Drift(
         "an app's state gone",
         "worker",
@@ -354,5 +354,7 @@ DRIFTS = (
         f"cp {LETSENCRYPT}/live/shop-api/privkey.pem {LETSENCRYPT}/live/reports/privkey.pem",
         lineage("reports"),
         "certificate reports",
+        # nginx, which comes first, would refuse any other change of its files.
+        alone=True,
     ),
 )
