@@ -82,6 +82,7 @@ def diagnose_apps(raw: Any, upstream_dir: str, only: Sequence[str] = ()) -> list
             # Nobody can ask for a wildcard.
             "domains": [domain for domain in app["domains"] if not domain.startswith("*.")],
             "webhooks": [hook["path"] for hook in app["webhooks"]],
+            "allowed": {hook["path"]: hook["allow"] for hook in app["webhooks"] if hook.get("allow")},
             "targets": targets.get(app["name"], {}),
             "health": {
                 **{key: app["health"][key] for key in ("check", "method", "path", "status")},

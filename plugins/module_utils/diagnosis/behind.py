@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.finding import Finding, finding, listed
+from ansible_collections.portside.vps.plugins.module_utils.diagnosis.probe import SENDER_TIMEOUT
 
-# Seconds after which senders of webhooks give up.
-SENDER_TIMEOUT = 10.0
+# Seconds for which a container that is in a loop runs at most: Docker counts its restarts for ever, and waits up to a
+# minute between two (https://docs.docker.com/engine/containers/start-containers-automatically/).
+LOOP = 60
 # What a route that doesn't exist, or takes no POST, answers.
 NO_ROUTE = (404, 405)
 
@@ -41,8 +43,11 @@ def container(app: Mapping[str, Any], seen: Mapping[str, Any], docker: str) -> I
 
 
 def looping(found: Mapping[str, Any]) -> bool:
-    """Whether a container that runs just now was started again and again: nothing listens in it between two ends."""
-    return found["restarts"] > 1 and not found["listening"]
+    """Whether a container that runs just now was started again and again, the last time a moment ago.
+
+    Nothing listens in it between two ends.
+    """
+    return found["restarts"] > 1 and found["up"] < LOOP and not found["listening"]
 
 
 def loopback(app: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Finding]:
@@ -106,7 +111,7 @@ def application(app: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Fin
     if answers and answers["connect"]["answer"] == "open":
         yield from _health(app, answers["health"], found)
         for path, answer in answers["webhooks"].items():
-            yield from _webhook(app, path, answer, found)
+            yield from _webhook(app, path, answer, found, seen.get("below", ()))
 
 
 def elsewhere(app: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Finding]:
@@ -119,7 +124,7 @@ def elsewhere(app: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Findi
             yield finding("webhook-nobody", log=by["log"], app=app["name"], **words)
         else:
             target = {"name": by["container"] or by["place"], "log": by["log"]}
-            yield from _webhook(app, path, answer, target)
+            yield from _webhook(app, path, answer, target, seen.get("below", ()))
 
 
 def _health(app: Mapping[str, Any], answer: Mapping[str, Any] | None, found: Mapping[str, Any]) -> Iterator[Finding]:
@@ -135,7 +140,7 @@ def _health(app: Mapping[str, Any], answer: Mapping[str, Any] | None, found: Map
 
 
 def _webhook(
-    app: Mapping[str, Any], path: str, answer: Mapping[str, Any], found: Mapping[str, Any]
+    app: Mapping[str, Any], path: str, answer: Mapping[str, Any], found: Mapping[str, Any], below: Sequence[str]
 ) -> Iterator[Finding]:
     words = {"app": app["name"], "container": found["name"], "path": path, "status": answer["status"]}
     seconds = answer["ms"] / 1000
@@ -144,7 +149,7 @@ def _webhook(
     elif not answer["status"]:
         yield finding("app-silent", log=found["log"], error=answer["error"], **words)
     elif answer["status"] in NO_ROUTE:
-        yield finding("webhook-unknown", **words)
+        yield finding("webhook-prefix" if path in below else "webhook-unknown", **words)
     elif answer["status"] >= 500:
         yield finding("app-error", log=found["log"], **words)
     elif answer.get("signed") and not 200 <= answer["signed"] < 300:

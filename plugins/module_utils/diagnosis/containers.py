@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,15 @@ def listening(pid: int, proc: Path = Path("/proc")) -> list[str]:
     return sorted(found)
 
 
+def up(started: str) -> int:
+    """Whole seconds since a moment in Docker's words, `2026-09-01T10:00:00.123456789Z`; 0 for one that is none."""
+    try:
+        begin = datetime.strptime(started[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        return 0
+    return int((datetime.now(UTC) - begin).total_seconds())
+
+
 def described(inspected: Mapping[str, Any]) -> dict[str, Any]:
     """The parts of GET /containers/{id}/json that tell how a container is doing, and where it is published."""
     state = inspected["State"]
@@ -46,6 +56,7 @@ def described(inspected: Mapping[str, Any]) -> dict[str, Any]:
         "error": state.get("Error", ""),
         "health": (state.get("Health") or {}).get("Status", ""),
         "started": state.get("StartedAt", ""),
+        "up": up(state.get("StartedAt", "")),
         "published": {port: places for port, places in ports.items() if places},
         "pid": state.get("Pid", 0),
         "env": list((inspected.get("Config") or {}).get("Env") or ()),

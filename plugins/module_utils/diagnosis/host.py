@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -105,25 +105,47 @@ def behind(state: AppState | None, place: str) -> str:
     return next(iter([*same, *(one.container for one in replicas)]), "")
 
 
-def attempts(log: str, paths: Sequence[str]) -> list[dict[str, Any]]:
-    """The last requests for a webhook in an access log in JSON, the newest first, without those of a diagnosis."""
-    found = []
+def logged(log: str) -> Iterator[dict[str, Any]]:
+    """The requests in an access log in JSON, the newest first, each `path` without its query; none of a diagnosis."""
     for line in reversed(log.splitlines()):
         try:
             entry = json.loads(line)
-            path = entry["uri"].partition("?")[0].rstrip("/")
-            about = any(path == hook.rstrip("/") or path.startswith(f"{hook.rstrip('/')}/") for hook in paths)
-            if not about or entry.get("user_agent") == probe.USER_AGENT:
-                continue
-            found.append(
-                {key: entry.get(key) for key in ("time", "client", "method", "uri", "status", "seconds", "upstream")}
-                | {"signed": entry.get("stripe_signature")}
-            )
+            entry["path"] = entry["uri"].partition("?")[0]
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
+        if entry.get("user_agent") != probe.USER_AGENT:
+            yield entry
+
+
+def is_below(path: str, hook: str) -> bool:
+    """Whether a path lies below a webhook's own."""
+    return path.rstrip("/").startswith(f"{hook.rstrip('/')}/")
+
+
+def attempts(log: str, paths: Sequence[str]) -> list[dict[str, Any]]:
+    """The last requests for a webhook in an access log in JSON, the newest first, without those of a diagnosis.
+
+    Their queries are left out: some senders have a token there.
+    """
+    found = []
+    for entry in logged(log):
+        path = entry["path"]
+        if any(path.rstrip("/") == hook.rstrip("/") or is_below(path, hook) for hook in paths):
+            shown = {key: entry.get(key) for key in ("time", "client", "method", "status", "seconds", "upstream")}
+            found.append({**shown, "uri": path, "signed": entry.get("stripe_signature")})
         if len(found) == ATTEMPTS:
             break
     return found
+
+
+def taken_below(log: str, paths: Sequence[str]) -> list[str]:
+    """The webhooks below whose paths something was posted and taken, going by an access log."""
+    taken = {
+        entry["path"]
+        for entry in logged(log)
+        if entry.get("method") == "POST" and str(entry.get("status")).startswith("2")
+    }
+    return [hook for hook in paths if any(is_below(path, hook) for path in taken)]
 
 
 def tail(path: Path, size: int = LOG_BYTES) -> str:
@@ -216,6 +238,7 @@ def look_at(app: Mapping[str, Any], found: list[dict[str, Any]], options: Mappin
         places = [f"{app['bind']}:{live.host_port}"]
     place = worst(places)
     container = containers.own(name, behind(state, place), found)
+    log = tail(Path(options["log_dir"]) / f"{name}.access.log")
     seen: dict[str, Any] = {
         "certificates": {
             domain: certificates.look(domain, Path(options["tls_dir"]) / name / "fullchain.pem")
@@ -228,7 +251,8 @@ def look_at(app: Mapping[str, Any], found: list[dict[str, Any]], options: Mappin
         "container": None,
         "answers": None,
         "elsewhere": elsewhere(app, found, Path(options["state_dir"])),
-        "attempts": attempts(tail(Path(options["log_dir"]) / f"{name}.access.log"), app["webhooks"]),
+        "attempts": attempts(log, app["webhooks"]),
+        "below": taken_below(log, app["webhooks"]),
     }
     if container:
         shown = {key: value for key, value in container.items() if key not in ("env", "pid")}

@@ -7,7 +7,12 @@ from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import addresses
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.finding import Finding, finding, listed
-from ansible_collections.portside.vps.plugins.module_utils.diagnosis.probe import BODY_BYTES, OPEN, UNREACHABLE
+from ansible_collections.portside.vps.plugins.module_utils.diagnosis.probe import (
+    BODY_BYTES,
+    OPEN,
+    SENDER_TIMEOUT,
+    UNREACHABLE,
+)
 
 # Let's Encrypt's staging roots and intermediates carry one of these in their names
 # (https://letsencrypt.org/docs/staging-environment/).
@@ -74,7 +79,8 @@ def _why_closed(one: Mapping[str, Any], host: Mapping[str, Any] | None) -> str:
 
 
 def _has(site: Mapping[str, Any], name: str) -> bool:
-    return any(name == own or (own.startswith("*.") and name.endswith(own[1:])) for own in site["names"])
+    name, names = name.lower(), [own.lower() for own in site["names"]]
+    return any(name == own or (own.startswith("*.") and name.endswith(own[1:])) for own in names)
 
 
 def _https(site: Mapping[str, Any]) -> bool:
@@ -165,7 +171,7 @@ def webhook(
     """A webhook through nginx against the same request to the app itself.
 
     Args:
-        app: its `name` and `domains`.
+        app: its `name`, `domains`, and `allowed`, the senders that it declares by path of the webhook.
         path: of the webhook.
         seen: what was answered outside.
         direct: what the app answered at its loopback port; None where it couldn't be asked.
@@ -174,13 +180,21 @@ def webhook(
         return
     url = f"https://{app['domains'][0]}{path}"
     words = {"url": url, "path": path, "app": app["name"], "status": seen["status"] or seen["error"]}
-    if seen["status"] in REDIRECTS:
+    seconds = seen["ms"] / 1000
+    # Where the app itself is as slow, that is said of the app.
+    if seconds > SENDER_TIMEOUT and (direct is None or direct["ms"] / 1000 <= SENDER_TIMEOUT):
+        spent = f"{'' if seen['status'] else 'more than '}{seconds:.0f}"
+        itself = f"takes {direct['ms']} ms" if direct else "couldn't be asked"
+        yield finding("webhook-slow", **words, seconds=spent, itself=itself)
+    elif seen["status"] in REDIRECTS:
         yield finding("webhook-redirected", **words, location=seen["location"])
     elif direct is not None and seen["status"] != direct["status"]:
-        cause = {401: "webhook-password", 403: "webhook-forbidden", 413: "webhook-too-large"}.get(
+        allowed = app.get("allowed", {}).get(path, [])
+        forbidden = "webhook-guarded" if allowed else "webhook-forbidden"
+        cause = {401: "webhook-password", 403: forbidden, 413: "webhook-too-large"}.get(
             seen["status"], "webhook-stopped"
         )
-        yield finding(cause, **words, direct=direct["status"], bytes=BODY_BYTES)
+        yield finding(cause, **words, direct=direct["status"], bytes=BODY_BYTES, allowed=listed(allowed))
     elif direct and _accepted(direct.get("signed")) and not _accepted(seen.get("signed")):
         yield finding("webhook-altered", status=seen.get("signed"))
 

@@ -18,8 +18,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-# Seconds. Senders of webhooks give up after 10 (Stripe documents "a 2xx quickly", and cuts off at about that): the
-# probe waits longer, so that "slow" and "silent" can be told apart.
+# Seconds after which senders of webhooks give up (Stripe documents "a 2xx quickly", and cuts off at about that).
+SENDER_TIMEOUT = 10.0
+# Seconds. The probe waits longer than senders do, so that "slow" and "silent" can be told apart.
 CONNECT_TIMEOUT = 4.0
 ANSWER_TIMEOUT = 15.0
 USER_AGENT = "portside-diagnose"

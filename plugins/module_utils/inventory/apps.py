@@ -172,6 +172,8 @@ def complete(raw: Any) -> list[App]:
         for app, item in zip(apps, raw, strict=True):
             # nginx's role fills in its own defaults, so that a new option there changes no app here.
             app |= {key: _written(item.get(key) or APP[key]["default"]) for key in AS_WRITTEN}
+            # The case of a name plays no part (RFC 4343), and certificates and nginx have it in lower case.
+            app["domains"] = [domain.lower() for domain in app["domains"]]
         wrong = [f"app `{app['name']}`: {problem}" for app in apps for problem in _problems(app)]
     wrong = wrong or _clashes(apps) + _lost_locations(apps)
     if wrong:

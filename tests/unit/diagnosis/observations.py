@@ -36,6 +36,7 @@ CONTAINER: dict[str, Any] = {
     "error": "",
     "health": "",
     "started": "2026-09-01T10:00:00Z",
+    "up": 86400,
     "published": {"8000": ["127.0.0.1:18000"]},
     "listening": ["0.0.0.0:8000", "127.0.0.11:40000"],
     "log": ["the last line"],

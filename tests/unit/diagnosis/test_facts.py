@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 
@@ -76,9 +77,39 @@ def test_the_last_webhook_requests_come_from_the_log_the_newest_first_and_withou
         ]
     )
     found = host.attempts(log, ["/webhooks/stripe"])
-    assert [one["uri"].rpartition("/")[2] for one in found][:2] == ["below", "stripe?n=7"]
+    assert [one["uri"].rpartition("/")[2] for one in found][:2] == ["below", "stripe"]
     assert len(found) == host.ATTEMPTS
     assert found[0]["signed"] is True
+
+
+def test_a_query_is_not_shown():
+    (found,) = host.attempts(entry("/webhooks/stripe?token=secret"), ["/webhooks/stripe"])
+    assert "secret" not in json.dumps(found)
+    assert found["uri"] == "/webhooks/stripe"
+
+
+@pytest.mark.parametrize(
+    ("line", "taken"),
+    [
+        (entry("/webhooks/stripe/eu", status=200), True),
+        (entry("/webhooks/stripe/eu?a=b", status=204), True),
+        (entry("/webhooks/stripe/eu", status=400), False),
+        (entry("/webhooks/stripe/eu", status=200, method="GET"), False),
+        (entry("/webhooks/stripe/eu", status=200, user_agent=probe.USER_AGENT), False),
+        (entry("/webhooks/stripe/", status=200), False),
+        (entry("/webhooks/stripes/eu", status=200), False),
+        ('"cut in the middle', False),
+    ],
+)
+def test_the_log_tells_whether_events_are_taken_below_a_path(line, taken):
+    assert host.taken_below(line, ["/webhooks/stripe", "/other"]) == (["/webhooks/stripe"] if taken else [])
+
+
+@pytest.mark.parametrize(("started", "least", "most"), [(-20, 20, 25), (-7200, 7200, 7205)])
+def test_how_long_a_container_is_up_comes_from_when_it_was_started(started, least, most):
+    moment = datetime.now(UTC) + timedelta(seconds=started)
+    assert least <= containers.up(moment.strftime("%Y-%m-%dT%H:%M:%S.123456789Z")) <= most
+    assert containers.up("") == 0
 
 
 def test_a_container_is_described_with_its_ports_and_its_environment():

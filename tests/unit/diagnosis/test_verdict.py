@@ -101,12 +101,18 @@ FAULTS: dict[str, tuple[str, Callable[[World], object]]] = {
     ),
     "webhook behind a password": ("webhook-password", lambda w: w.posted.update(status=401)),
     "webhook forbidden": ("webhook-forbidden", lambda w: w.posted.update(status=403)),
+    "webhook for its senders alone": (
+        "webhook-guarded",
+        lambda w: (w.declared.update(allowed={HOOK: ["192.0.2.1"]}), w.posted.update(status=403)),
+    ),
     "webhook too large": ("webhook-too-large", lambda w: w.posted.update(status=413)),
     "maintenance": ("webhook-stopped", lambda w: w.posted.update(status=503)),
     "signature lost on the way": (
         "webhook-altered",
         lambda w: (w.posted.update(signed=400), w.direct.update(signed=200)),
     ),
+    "slow in nginx": ("webhook-slow", lambda w: w.posted.update(ms=12000)),
+    "silent in nginx": ("webhook-slow", lambda w: w.posted.update(ms=15000, status=0, error="no answer within 15 s")),
     "page unavailable": ("nginx-unavailable", lambda w: w.outside["apps"]["shop-api"]["health"].update(status=503)),
     "placeholder": (
         "certificate-placeholder",
@@ -150,7 +156,7 @@ FAULTS: dict[str, tuple[str, Callable[[World], object]]] = {
     "restart loop, between two starts": ("container-restarting", lambda w: gone(w, "restarting", restarts=7)),
     "restart loop, just running": (
         "container-restarting",
-        lambda w: gone(w, "running", restarts=7, published={"8000": ["127.0.0.1:18000"]}),
+        lambda w: gone(w, "running", restarts=7, up=20, published={"8000": ["127.0.0.1:18000"]}),
     ),
     "paused": ("container-paused", lambda w: gone(w, "paused")),
     "unhealthy by its image": ("container-unhealthy", lambda w: w.container.update(health="unhealthy")),
@@ -166,6 +172,10 @@ FAULTS: dict[str, tuple[str, Callable[[World], object]]] = {
     "the app that a path belongs to is away": (
         "webhook-nobody",
         lambda w: (handed_on(w, status=0, error="Connection refused"), w.posted.update(status=503)),
+    ),
+    "route only below": (
+        "webhook-prefix",
+        lambda w: (w.direct.update(status=404), w.posted.update(status=404), w.app.update(below=[HOOK])),
     ),
     "no such route in the app that a path belongs to": (
         "webhook-unknown",
@@ -332,6 +342,49 @@ def test_a_worker_has_no_way_in_and_is_judged_by_its_container_and_its_way_out()
     diagnosis = diagnose(world)
     assert diagnosis["findings"] == []
     assert [hop["hop"] for hop in diagnosis["path"]] == ["container", "egress"]
+
+
+def test_restarts_of_long_ago_are_no_loop():
+    world = World()
+    world.declared |= {"port": None, "domains": [], "webhooks": [], "upstream_file": "", "checks": []}
+    world.app.update(answers=None, upstream="", certificates={})
+    world.container.update({"published": {}, "listening": [], "restarts": 7})
+    assert causes_of(world) == []
+    world.container["up"] = 20
+    assert causes_of(world) == ["container-restarting"]
+    served = World()
+    listens(served, "127.0.0.11:40000")
+    served.container["restarts"] = 7
+    assert causes_of(served) == ["app-not-listening"]
+
+
+def test_a_webhooks_own_list_of_senders_is_no_fault_and_one_that_nobody_declared_is():
+    world = World()
+    world.declared["allowed"] = {"/other": ["192.0.2.0/24"]}
+    world.posted["status"] = 403
+    assert causes_of(world) == ["webhook-forbidden"]
+    world.declared["allowed"] = {HOOK: ["192.0.2.0/24"]}
+    diagnosis = diagnose(world)
+    (found,) = diagnosis["findings"]
+    assert (found["cause"], diagnosis["ok"]) == ("webhook-guarded", True)
+    assert "192.0.2.0/24" in found["seen"]
+
+
+def test_a_path_below_which_events_arrive_is_only_to_be_looked_at():
+    world = World()
+    world.direct["status"] = world.posted["status"] = 404
+    world.app["below"] = ["/other"]
+    assert causes_of(world) == ["webhook-unknown"]
+    world.app["below"] = [HOOK]
+    diagnosis = diagnose(world)
+    assert ([one["cause"] for one in diagnosis["findings"]], diagnosis["ok"]) == (["webhook-prefix"], True)
+
+
+def test_the_case_of_a_name_plays_no_part():
+    world = World()
+    world.certificate["names"] = ["*.EXAMPLE.com"]
+    world.host["nginx"]["sites"][0]["names"] = ["API.example.com"]
+    assert causes_of(world) == []
 
 
 def test_a_second_name_is_looked_at_too():

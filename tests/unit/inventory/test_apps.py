@@ -24,6 +24,11 @@ def test_everything_but_name_and_image_has_a_default():
     assert worker["state"] == "present"
 
 
+def test_the_case_of_a_name_plays_no_part():
+    (app,) = apps.complete([{**SHOP, "domains": ["API.Example.com"]}])
+    assert app["domains"] == ["api.example.com"]
+
+
 def test_what_the_user_wrote_is_kept():
     (app,) = apps.complete([{**SHOP, "health": {"path": "/health"}, "webhooks": [{"path": "/webhooks/stripe"}]}])
     assert app["health"]["path"] == "/health"

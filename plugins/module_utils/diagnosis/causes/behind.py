@@ -146,6 +146,15 @@ CAUSES: tuple[Cause, ...] = (
         "Correct `webhooks[].path` of app {app} (a slash at the end counts), or the route in the app.",
     ),
     Cause(
+        "webhook-prefix",
+        hops.APP,
+        "POST {path} is answered with {status} by the app, which has taken events below that path",
+        "`webhooks[].path` holds for all below it. What is called is fine; it is not tried here.",
+        "Nothing, if the sender calls a path below {path}. To have that one tried, declare it in `webhooks` of app "
+        "{app}.",
+        WARNING,
+    ),
+    Cause(
         "webhook-nobody",
         hops.APP,
         "POST {path} belongs to {who} (`site.locations` of app {app}), and nothing answers at {upstream}: {error}",

@@ -155,6 +155,15 @@ CAUSES: tuple[Cause, ...] = (
         "complete it. Look for `allow`, `deny` and `return 403`: `nginx -T`.",
     ),
     Cause(
+        "webhook-guarded",
+        hops.NGINX,
+        "POST {url} is answered with 403 by nginx, whose list of senders ({allowed}) has not the machine that looked",
+        "That is what `webhooks[].allow` of app {app} is for; but a sender whose addresses have changed is kept out.",
+        "Compare `webhooks[].allow` with the addresses that the sender publishes. To see more of this webhook, look "
+        "from a machine on that list: `-e portside_diagnose_from=<host of the inventory>`.",
+        WARNING,
+    ),
+    Cause(
         "webhook-password",
         hops.NGINX,
         "POST {url} asks for a password (401) in nginx; the app itself answers {direct}",
@@ -177,6 +186,15 @@ CAUSES: tuple[Cause, ...] = (
         "The event doesn't reach the app.",
         "`tail /var/log/nginx/error.log` says why; is the path in `webhooks` of app {app}, and is the site in "
         "maintenance (`site.maintenance`)?",
+    ),
+    Cause(
+        "webhook-slow",
+        hops.NGINX,
+        "POST {url} takes {seconds} s through nginx; the app itself {itself}",
+        "Senders give up after about 10 s, count a failure and send again: the same event is then handled twice.",
+        "Look for `limit_rate`, `limit_req`, `mirror` and `auth_request` in that site (`nginx -T`), and at the load of "
+        "the server (`uptime`). If it is fast on the server "
+        "(`curl --resolve`), the way from where you look is slow: `-e portside_diagnose_from=<host of the inventory>`.",
     ),
     Cause(
         "webhook-altered",
