@@ -58,18 +58,32 @@ def _targets(apps: Sequence[dict[str, Any]], upstream_dir: str) -> dict[str, dic
     return found
 
 
-def diagnose_apps(raw: Any, upstream_dir: str, only: Sequence[str] = ()) -> list[dict[str, Any]]:
+def _names(raw: Any) -> list[str]:
+    """Names of a host's apps that are present; none where the list can't be used, which that host says itself."""
+    items = raw if isinstance(raw, list | tuple) else []
+    apps = [item for item in items if isinstance(item, Mapping) and item.get("state", "present") == "present"]
+    return [str(app["name"]) for app in apps if "name" in app]
+
+
+def diagnose_apps(
+    raw: Any, upstream_dir: str, only: Sequence[str] = (), everywhere: Iterable[Any] = ()
+) -> list[dict[str, Any]]:
     """What the modules have to know of each app that is present.
 
     Args:
         raw: the value of `portside_apps`.
         upstream_dir: where the files stand that name each app's live release.
         only: names; empty means all.
+        everywhere: the value of `portside_apps` of each host of the play. A name that is on one of them is no mistake.
+
+    Raises:
+        AnsibleFilterError: `raw` can't be used, or a name of `only` is on no host.
     """
     apps = [app for app in completed(raw) if app["state"] == "present"]
-    strangers = sorted({*only} - {app["name"] for app in apps})
+    names = list(dict.fromkeys([*(app["name"] for app in apps), *(name for one in everywhere for name in _names(one))]))
+    strangers = sorted({*only} - {*names})
     if strangers:
-        known = ", ".join(app["name"] for app in apps)
+        known = ", ".join(names)
         raise AnsibleFilterError(f"no app is called {', '.join(strangers)}; there are {known or 'none'}")
     # The proxies play no part in what is taken from the releases here.
     releases = {item["name"]: item for item in wiring.releases(apps, {}, upstream_dir)}

@@ -130,6 +130,15 @@ def test_the_modules_are_told_of_each_app_that_is_present():
         filters.diagnose_apps(RAW, "/up", ["sho"])
 
 
+def test_an_app_of_another_host_is_no_mistake_and_one_of_no_host_is():
+    everywhere = [RAW, [{"name": "blog"}], [], "nonsense", [{"name": "gone", "state": "absent"}]]
+    assert filters.diagnose_apps(RAW, "/up", ["blog"], everywhere) == []
+    assert [app["name"] for app in filters.diagnose_apps(RAW, "/up", ["blog", "shop"], everywhere)] == ["shop"]
+    assert filters.diagnose_apps([], "/up", [], everywhere) == []
+    with pytest.raises(AnsibleFilterError, match="no app is called gone; there are shop, mailer, crawler, blog"):
+        filters.diagnose_apps(RAW, "/up", ["gone", "blog"], everywhere)
+
+
 def test_a_webhook_below_another_apps_path_is_that_apps():
     site = {
         "locations": [
