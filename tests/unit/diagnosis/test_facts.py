@@ -344,3 +344,11 @@ def test_a_name_without_an_address_is_told_from_a_resolver_that_fails(monkeypatc
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     seen = outside.look_up("api.example.com")
     assert (seen["4"], seen["6"], seen["error"]) == ([], [], error)
+
+
+@pytest.mark.parametrize(("addresses", "tried"), [([], "8.8.8.8"), (["10.0.0.5"], "8.8.8.8"), (["9.9.9.9"], "9.9.9.9")])
+def test_where_no_public_address_is_known_the_ports_of_the_names_are_tried(monkeypatch, addresses, tried):
+    monkeypatch.setattr(outside, "look_up", lambda _: {"4": ["8.8.8.8"], "6": [], "error": "", "ms": 1})
+    monkeypatch.setattr(probe, "connect", lambda *_: (None, {"answer": "silent", "error": "", "ms": 1}))
+    app = {"name": "shop", "domains": ["api.example.com"], "webhooks": [], "health": {"path": "/"}}
+    assert {one["address"] for one in outside.look([app], addresses)["ports"]} == {tried}
