@@ -25,6 +25,12 @@ from soak.drifts import DRIFTS, Drift
 from soak.run import ssh
 
 SETTINGS = CHECKOUT / "molecule" / "egress"
+# The proxy keeps one of a header's several lines (https://github.com/tinyproxy/tinyproxy/pull/435), perhaps not the
+# `Accept` of an image that Docker takes. In front of a registry with TLS it would see no headers.
+PROXY = "http://shop:{{ proxy_password }}@{{ lab_client_ipv4 }}:8888"
+VARIABLES = {
+    "docker_way": {"http_proxy": PROXY, "https_proxy": PROXY, "no_proxy": ["{{ lab_registry | split(':') | first }}"]}
+}
 # What a command on the server wrote; its exit status says nothing of interest.
 Shell = Callable[[str], str]
 Mend = Callable[[], Run]
@@ -75,7 +81,8 @@ def server(lab: Lab, name: str) -> tuple[Shell, Mend]:
         return process.communicate(timeout=300)[0]
 
     def mend() -> Run:
-        return run("site.yml", [lab.state / lifecycle.INVENTORY, SETTINGS / "inventory"], "--limit", name, "--diff")
+        inventories = [lab.state / lifecycle.INVENTORY, SETTINGS / "inventory"]
+        return run("site.yml", inventories, "--limit", name, "--diff", variables=VARIABLES)
 
     return shell, mend
 
@@ -85,7 +92,7 @@ def prepare(lab: Lab, release: str) -> None:
     lifecycle.up(lab, parse_hosts(release), AcmeOptions())
     app.publish(lab)
     for playbook in ("molecule/egress/prepare.yml", "site.yml"):
-        done = run(playbook, [lab.state / lifecycle.INVENTORY, SETTINGS / "inventory"])
+        done = run(playbook, [lab.state / lifecycle.INVENTORY, SETTINGS / "inventory"], variables=VARIABLES)
         if done.status != 0:
             sys.exit(f"{playbook} failed:\n{done.output}")
 
