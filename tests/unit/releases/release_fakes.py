@@ -36,11 +36,12 @@ class Box:
     exit_code: int = 0
     networks: list[str] = field(default_factory=list)
     stopped: bool = False
+    started: bool = False
 
     @property
     def returns(self) -> bool:
-        """Whether the engine starts it by itself after a reboot."""
-        return self.restart == "always" or (self.restart == "unless-stopped" and not self.stopped)
+        """Whether the engine starts it by itself after a reboot: only what was started before."""
+        return self.started and (self.restart == "always" or (self.restart == "unless-stopped" and not self.stopped))
 
     @property
     def port(self) -> int | None:
@@ -212,7 +213,7 @@ class FakeEngine:
             self.host.jobs.append(box.config["Cmd"])
             box.status, box.exit_code = "exited", self.host.job_status
         else:
-            box.status, box.stopped = "running", False
+            box.status, box.stopped, box.started = "running", False, True
         self.host.effect("start")
 
     def stop(self, container: str, timeout: int) -> None:
@@ -226,7 +227,8 @@ class FakeEngine:
         self.host.effect("remove")
 
     def set_restart(self, container: str, policy: str) -> None:
-        self.host.boxes[container].restart = policy
+        if container in self.host.boxes:
+            self.host.boxes[container].restart = policy
         self.host.effect("restart policy")
 
     def restart_policy(self, container: str) -> str:

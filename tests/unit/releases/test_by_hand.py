@@ -127,6 +127,33 @@ def test_one_that_can_not_run_twice_gives_way_first(host: Host, wanted: App, how
     assert [name for name, *_ in running(host)] == ["shop-r2"]
 
 
+@pytest.mark.parametrize("how", [{"strategy": "recreate"}, {"host_ports": (8000,)}, {"expose": "private"}])
+def test_one_that_was_renamed_serves_again_when_the_new_one_fails(
+    host: Host, wanted: App, how: dict[str, Any]
+) -> None:
+    host.answering["172.18.0.2", 8000] = 200
+    deploy(host, replace(wanted, **how))
+    host.boxes["id-shop-r1"].name = "x"
+    host.crashing.add("bad")
+    outcome = deploy(host, replace(wanted, image="shop:bad", **how))
+    assert "Release 1 goes on serving" in outcome.message
+    assert [(box.name, box.restart) for box in host.up("shop")] == [("x", "unless-stopped")]
+
+
+@pytest.mark.parametrize("how", [{"strategy": "recreate"}, {"expose": "private"}])
+def test_a_stranger_that_answered_answers_again_when_the_new_one_fails(
+    host: Host, wanted: App, how: dict[str, Any]
+) -> None:
+    host.answering["172.18.0.2", 8000] = 200
+    deploy(host, replace(wanted, **how))
+    by_hand(host, "shop-r1", name="x", restart="on-failure")
+    host.crashing.add("bad")
+    outcome = deploy(host, replace(wanted, image="shop:bad", **how))
+    assert outcome.failed
+    assert "goes on serving" not in outcome.message
+    assert [(box.name, box.restart) for box in host.up("shop")] == [("x", "on-failure")]
+
+
 def test_another_restart_policy_is_set_back_without_a_release(host: Host, wanted: App) -> None:
     deploy(host, wanted)
     host.boxes["id-shop-r1"].restart = "no"

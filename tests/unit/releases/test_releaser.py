@@ -535,6 +535,42 @@ def test_a_server_that_is_started_again_in_between_runs_one_and_never_both(
     pytest.fail("the runs never ended")
 
 
+MOVED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "another port": ({"host_ports": (8000,)}, {"host_ports": (9000,)}),
+    "a worker gets a port": ({"port": None, "strategy": "recreate"}, {"strategy": "recreate"}),
+    "private becomes public": ({"expose": "private"}, {"strategy": "recreate"}),
+    "another address": ({"strategy": "recreate"}, {"strategy": "recreate", "bind": "127.0.0.2"}),
+    "fewer replicas": ({"strategy": "recreate", "replicas": 2}, {"strategy": "recreate"}),
+    "more replicas": ({"strategy": "recreate"}, {"strategy": "recreate", "replicas": 2}),
+}
+
+
+@pytest.mark.parametrize("how", MOVED)
+@pytest.mark.parametrize("newest_first", [True, False])
+def test_a_server_that_is_started_again_never_runs_two_releases_on_different_ports(
+    tmp_path: Path, how: str, newest_first: bool
+) -> None:
+    old, new = MOVED[how]
+    for step in range(1, 100):
+        root = tmp_path / str(step)
+        root.mkdir()
+        host = Host(root / "apps", present={"shop:1": "one", "shop:2": "two"})
+        host.answering["172.18.0.2", 8000] = 200
+        deploy(host, app(**old))
+        host.effects, host.kill_at = [], step
+        try:
+            deploy(host, app(image="shop:2", **new))
+        except Killed:
+            host.kill_at = None
+            # Whatever keeps two on one port from starting is not at work here.
+            assert len({box.image_id for box in host.boxes.values() if box.returns}) <= 1
+            host.reboot(newest_first=newest_first)
+            assert len({box.image_id for box in host.up("shop")}) <= 1
+        else:
+            return
+    pytest.fail("the runs never ended")
+
+
 def test_a_release_that_comes_back_has_its_restart_policy_again(host: Host) -> None:
     deploy(host, app(strategy="recreate", restart="always"))
     assert deploy(host, app(image="shop:bad", strategy="recreate", restart="on-failure"))[0].failed

@@ -116,8 +116,8 @@ def _bring_up(job: Job, release: Release) -> Release:
             job.host.engine.connect(container, network, app.name)
     if app.recreates:
         switch.stop_others(job)
-    if app.recreates and not app.published:
-        switch.hand_over(job, [container for container, _ in made])
+        if not switch.kept_apart(job, release):
+            switch.hand_over(job, [container for container, _ in made])
     for container, _ in made:
         try:
             job.host.engine.start(container)

@@ -58,7 +58,8 @@ class Job:
     """An app while it is being worked on.
 
     `hash` is that of its declaration, `containers` are those seen last, `restores` is the release that a rollback
-    brings back, and `adopted` says that its state file was lost.
+    brings back, `adopted` says that its state file was lost, and `stopped` are the containers that had to leave before
+    a new release could come, each with the restart policy that it had.
     """
 
     host: Host
@@ -69,6 +70,7 @@ class Job:
     outcome: Outcome
     restores: int | None = None
     adopted: bool = False
+    stopped: dict[str, str] = field(default_factory=dict)
 
     def own(self) -> list[Container]:
         """The containers of its releases, as they are now."""
@@ -97,8 +99,9 @@ class Job:
         """The message about a container that did not come to serve; without the secrets of any release."""
         number = release.number if release else "?"
         text = f"release {number} ({self.app.image}) was given up: {what}"
-        if self.state.live and release and self.state.live.number != release.number:
-            text += f". Release {self.state.live.number} goes on serving"
+        live = self.state.live
+        if live and release and live.number != release.number and not boxes.missing(self.containers, live):
+            text += f". Release {live.number} goes on serving"
         if lines:
             text += f"\nLast lines of {container}:\n" + "\n".join(f"  {line}" for line in lines)
         elif container:

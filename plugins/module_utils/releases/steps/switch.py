@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container
-from ansible_collections.portside.vps.plugins.module_utils.releases import plan, proof
+from ansible_collections.portside.vps.plugins.module_utils.releases import boxes, plan, proof
 from ansible_collections.portside.vps.plugins.module_utils.releases.proof import NotProvenError
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState, Release
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.job import Job
@@ -60,18 +60,28 @@ def retire(job: Job, containers: Iterable[Container]) -> None:
 def stop_others(job: Job) -> None:
     """What can't run twice: the old release leaves before the new one comes.
 
-    Were the server started again before the new one has proved itself, the engine would bring the old one back, for
-    `always` starts even what was stopped. It can't run both: they are published on the same port. Without a port
-    nothing keeps them apart: there it is the new one that comes back, from the moment in which the old one has stopped.
+    Were the server started again before the new one is started, the engine would bring the old one back, for `always`
+    starts even what was stopped.
     """
     engine = job.host.engine
     returns = "always" if job.state.live and job.state.live.spec.get("restart") != "no" else "no"
     for container in job.containers:
         if container.up:
+            job.stopped[container.id] = engine.restart_policy(container.id)
             engine.set_restart(container.id, returns)
             engine.stop(container.id, job.app.stop_timeout)
-            if not job.app.published:
-                engine.set_restart(container.id, "no")
+
+
+def kept_apart(job: Job, release: Release) -> bool:
+    """Whether the engine can't run the old containers beside the new ones, all being published on the same ports."""
+    live = job.state.live
+    known = {box.id for box in boxes.of(job.containers, live) if box}
+    old: set[int | None] = {replica.host_port for replica in live.replicas} if live else set()
+    for box in job.containers:
+        if box.up and box.id not in known:
+            old |= {*box.host_ports} or {None}
+    bind = live.spec.get("bind") if live else None
+    return not old or (bind == job.app.bind and old == {*release.host_ports})
 
 
 def hand_over(job: Job, made: Iterable[str]) -> None:
@@ -80,16 +90,29 @@ def hand_over(job: Job, made: Iterable[str]) -> None:
         job.host.engine.set_restart(container, job.app.restart)
     if job.app.recreates:
         for old in job.containers:
-            if old.up:
-                job.host.engine.set_restart(old.id, "no")
+            job.host.engine.set_restart(old.id, "no")
 
 
 def revive(job: Job, live: Release) -> None:
-    """Have the live release's containers run, those that are there, under the restart policy that it was given."""
-    names = {replica.container for replica in live.replicas}
-    for container in job.own():
-        if container.name in names:
+    """Have the live release's containers run, under the restart policy that it was given. Where one of them is gone,
+    what this run stopped runs again as it did: it is what answered."""
+    own = job.own()
+    found = boxes.of(own, live)
+    policy = str(live.spec.get("restart", job.app.restart))
+    policies = {box.id: policy for box in found if box}
+    if None in found:
+        policies |= {box: former for box, former in _stopped(job, own, live, policy).items() if box not in policies}
+    for container in own:
+        if container.id in policies:
             if not container.up:
                 job.host.engine.start(container.id)
-            job.host.engine.set_restart(container.id, str(live.spec.get("restart", job.app.restart)))
+            job.host.engine.set_restart(container.id, policies[container.id])
     job.look()
+
+
+def _stopped(job: Job, own: Iterable[Container], live: Release, policy: str) -> dict[str, str]:
+    """What a release that is given up has stopped, with its former policies; after a kill the name has to do."""
+    if job.stopped or job.state.starting is None:
+        return job.stopped
+    names = {replica.container for replica in live.replicas}
+    return {box.id: policy for box in own if box.name in names}
