@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container
+from ansible_collections.portside.vps.plugins.module_utils.releases import plan
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import (
     CANARY,
     LIVE,
@@ -48,7 +50,7 @@ def adopted(app: str, containers: Sequence[Container], served: str | None = None
     if len(numbers) > 1:
         trial = running[numbers[1]]
         state = state.with_release(_release(trial, CANARY, text, _share(trial, weights)))
-    return state
+    return replace(state, ports=plan.ports_in_use(state))
 
 
 def _told(running: Mapping[int, Sequence[Container]], weights: Mapping[int, int]) -> list[int]:

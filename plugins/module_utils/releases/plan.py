@@ -172,9 +172,9 @@ def decide(app: App, digest: str, state: AppState, containers: Sequence[Containe
     live, canary = state.live, state.canary
     if live is None:
         return Decision(DEPLOY, "first release")
-    if canary and not _difference(app, digest, live, image_id) and not boxes.missing(containers, live):
+    if canary and not _difference(app, digest, state, live, image_id) and not boxes.missing(containers, live):
         return Decision(WITHDRAW, f"release {live.number} is what is declared")
-    reason = _difference(app, digest, canary or live, image_id)
+    reason = _difference(app, digest, state, canary or live, image_id)
     serving = [release for release in (live, canary) if release]
     reason = reason or next(filter(None, (boxes.missing(containers, release) for release in serving)), "")
     if reason:
@@ -207,17 +207,21 @@ def _elsewhere(app: App, release: Release) -> bool:
 def elsewhere(app: App, state: AppState) -> bool:
     """Whether the newest release that serves is on other ports than those that are named, with room on these now."""
     newest = state.canary or state.live
-    free = {*app.host_ports} - {*ports_in_use(state)}
-    return newest is not None and _elsewhere(app, newest) and len(free) >= app.replicas
+    return newest is not None and _elsewhere(app, newest) and _room(app, state)
 
 
-def _difference(app: App, digest: str, release: Release, image_id: str | None) -> str:
+def _room(app: App, state: AppState) -> bool:
+    return len({*app.host_ports} - {*ports_in_use(state)}) >= app.replicas
+
+
+def _difference(app: App, digest: str, state: AppState, release: Release, image_id: str | None) -> str:
     """Why the release is not what is declared; empty where it is."""
     if release.hash != digest:
         return f"changed: {', '.join(spec.changed_keys(release.spec, spec.recorded(app)) or ['secrets'])}"
     if image_id and release.image_id and image_id != release.image_id:
         return f"{app.image} names another image now"
-    if _elsewhere(app, release):
+    # As long as the live release holds the named ports, a canary can't be on them.
+    if _elsewhere(app, release) and (release is not state.canary or _room(app, state)):
         return "changed: host_ports"
     if len(release.replicas) != app.replicas:
         return f"{len(release.replicas)} of {app.replicas} replicas are known"

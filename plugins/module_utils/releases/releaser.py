@@ -247,9 +247,6 @@ class Releaser:
         job.outcome.reason = decision.reason or job.outcome.reason
         if decision.action == plan.DEPLOY:
             deploy.deploy(job, image, apps)
-            if job.app.host_ports and not job.app.recreates and plan.elsewhere(job.app, job.state):
-                # The release before held the named ports: now that it is gone, there is room for one on them.
-                deploy.deploy(job, image, apps)
         elif decision.action == plan.START:
             repair.start(job)
         elif decision.action == plan.WITHDRAW:

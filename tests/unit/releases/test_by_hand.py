@@ -128,9 +128,7 @@ def test_one_that_can_not_run_twice_gives_way_first(host: Host, wanted: App, how
 
 
 @pytest.mark.parametrize("how", [{"strategy": "recreate"}, {"host_ports": (8000,)}, {"expose": "private"}])
-def test_one_that_was_renamed_serves_again_when_the_new_one_fails(
-    host: Host, wanted: App, how: dict[str, Any]
-) -> None:
+def test_one_that_was_renamed_serves_again_when_the_new_one_fails(host: Host, wanted: App, how: dict[str, Any]) -> None:
     host.answering["172.18.0.2", 8000] = 200
     deploy(host, replace(wanted, **how))
     host.boxes["id-shop-r1"].name = "x"

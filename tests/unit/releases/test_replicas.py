@@ -202,3 +202,37 @@ def test_fewer_replicas_on_ports_that_the_old_ones_hold_cost_no_request(host: Ho
     assert (outcome.action, outcome.failed, set(seen)) == ("deployed", False, {200})
     assert [box.port for box in host.up("shop")] == [8000]
     assert deploy(host, fewer).action == "unchanged"
+
+
+def test_a_canary_beside_a_live_release_that_holds_the_named_ports_is_made_once(host: Host, upstream: str) -> None:
+    deploy(host, app(replicas=2, host_ports=(8000, 8001, 8002, 8003), upstream_file=upstream))
+    fewer = app(replicas=1, host_ports=(8000, 8001), upstream_file=upstream, canary=10)
+    assert deploy(host, fewer).action == "deployed as a canary"
+    assert deploy(host, fewer).action == "unchanged"
+    releaser(host).promote(fewer)
+    assert deploy(host, fewer).action == "deployed as a canary", "there is room on the named ports now"
+    releaser(host).promote(fewer)
+    assert deploy(host, fewer).action == "unchanged"
+    assert [box.port for box in host.up("shop")] == [8000]
+
+
+def test_going_back_to_fewer_replicas_on_ports_that_are_held_leaves_nothing_to_do(host: Host, upstream: str) -> None:
+    deploy(host, app(replicas=1, host_ports=(8000, 8001), upstream_file=upstream))
+    more = app(image="shop:2", replicas=3, host_ports=(8000, 8001, 8002), upstream_file=upstream)
+    deploy(host, more)
+    seen: list[int | None] = []
+    host.watch = lambda now: seen.append(now.answer(upstream))
+    assert releaser(host).roll_back(more, None)[0].action == "rolled back"
+    assert ([box.port for box in host.up("shop")], set(seen)) == ([8000], {200})
+    assert (deploy(host, more).action, len(host.up("shop"))) == ("held", 1)
+
+
+def test_the_port_of_an_app_whose_state_file_was_lost_is_nobody_elses(host: Host, upstream: str) -> None:
+    wanted = app(upstream_file=upstream)
+    deploy(host, wanted)
+    Store(host.root).forget("shop")
+    deploy(host, wanted)
+    host.boxes["id-shop-r1"].status = "exited"
+    (other,) = releaser(host).run([app(name="blog", image="shop:2")])
+    assert (other.failed, other.host_port) == (False, 18001)
+    assert deploy(host, wanted).action == "started"

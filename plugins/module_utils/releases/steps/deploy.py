@@ -35,6 +35,13 @@ def deploy(job: Job, image: Image | None, apps: Sequence[App]) -> None:
         image: the one that the host has; None where it has to be fetched.
         apps: all that are declared: their named ports are not given away.
     """
+    _deploy(job, image, apps)
+    if job.app.host_ports and not job.app.recreates and plan.elsewhere(job.app, job.state):
+        # The release before held the named ports: now that it is gone, there is room for one on them.
+        _deploy(job, image, apps)
+
+
+def _deploy(job: Job, image: Image | None, apps: Sequence[App]) -> None:
     app = job.app
     records.diff(job, job.state.live)
     why = order.missing(app.depends_on, job.host.running())
@@ -183,7 +190,8 @@ def _fall_back(job: Job, release: Release, error: Exception) -> None:
 def _allocate(job: Job, apps: Sequence[App]) -> AppState:
     app, state = job.app, job.state
     others = {port for other in apps if other.name != app.name for port in other.host_ports}
-    others |= {port for name, other in job.host.store.readable().items() if name != app.name for port in other.ports}
+    known = [other for name, other in job.host.store.readable().items() if name != app.name]
+    others |= {port for other in known for port in (*other.ports, *plan.ports_in_use(other))}
     others |= {port for box in job.host.engine.containers() if box.app != app.name for port in box.host_ports}
     live = {*plan.ports_in_use(state)}
     candidates = [] if not app.published or app.host_ports else [port for port in state.ports if port not in live]
