@@ -112,6 +112,8 @@ class _Placeholders(dict[str, str]):
     """Stands for what a report fills in: `{name}` reads <name>."""
 
     def __missing__(self, key: str) -> str:
+        if key == "place":
+            return "the variable where it is declared"
         return "" if key in causes.ONLY_WHEN_TRIED else f"<{key}>"
 
 

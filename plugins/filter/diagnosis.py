@@ -7,9 +7,10 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.portside.vps.plugins.filter.apps import completed
-from ansible_collections.portside.vps.plugins.module_utils.diagnosis import addresses, page, report
+from ansible_collections.portside.vps.plugins.module_utils.diagnosis import addresses, outbound, page, report
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.verdict import verdict
 from ansible_collections.portside.vps.plugins.module_utils.inventory import wiring
+from ansible_collections.portside.vps.plugins.module_utils.inventory.egress import of_app
 from ansible_collections.portside.vps.plugins.module_utils.nginx import sites
 
 DOCUMENTATION = r"""
@@ -66,7 +67,11 @@ def _names(raw: Any) -> list[str]:
 
 
 def diagnose_apps(
-    raw: Any, upstream_dir: str, only: Sequence[str] = (), everywhere: Iterable[Any] = ()
+    raw: Any,
+    upstream_dir: str,
+    only: Sequence[str] = (),
+    everywhere: Iterable[Any] = (),
+    shared: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """What the modules have to know of each app that is present.
 
@@ -75,6 +80,7 @@ def diagnose_apps(
         upstream_dir: where the files stand that name each app's live release.
         only: names; empty means all.
         everywhere: the value of `portside_apps` of each host of the play. A name that is on one of them is no mistake.
+        shared: the value of `portside_egress`.
 
     Raises:
         AnsibleFilterError: `raw` can't be used, or a name of `only` is on no host.
@@ -104,6 +110,7 @@ def diagnose_apps(
             },
             "upstream_file": releases[app["name"]].get("upstream_file", ""),
             "checks": app["egress_checks"],
+            "egress": outbound.sources(app, of_app(app, shared)),
         }
         for app in apps
         if not only or app["name"] in only

@@ -6,8 +6,9 @@ import re
 
 from ansible.module_utils.basic import AnsibleModule
 
-# RFC 3986, section 3.2.1.
-LOGIN = re.compile(r"(?<=://)[^/@\s\"]+(?=@)")
+# User and password of a URL (RFC 3986, section 3.2.1), and of what somebody took for one: a quote, `#`, `?` and even
+# `/` or `@` not percent-encoded. Rather too much is masked than a part of a password shown.
+LOGIN = re.compile(r"(?<=://)(?:(?!://)[^\s])+(?=@)")
 
 
 def without_logins(text: str) -> str:

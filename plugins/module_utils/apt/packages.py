@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ansible_collections.portside.vps.plugins.module_utils import proxies
+
 # Seconds (apt.conf(5), DPkg::Lock::Timeout): unattended upgrades hold the lock for minutes after a VPS's first boot.
 LOCK_TIMEOUT = 600
 
@@ -19,7 +21,8 @@ OPTIONS = (
     "Acquire::Retries=3",
 )
 
-ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "a"}
+# Which way apt goes out is declared in its own files; it would read the variables where those say nothing.
+ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "a", **proxies.NONE}
 
 POLICY = "/usr/sbin/policy-rc.d"
 POLICY_MARK = "# Portside: for one run of apt, services that are started once they are configured."

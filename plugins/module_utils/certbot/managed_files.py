@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.portside.vps.plugins.module_utils import proxies
 from ansible_collections.portside.vps.plugins.module_utils.certbot import check, hook, units
 from ansible_collections.portside.vps.plugins.module_utils.certbot.host import Host
 from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import Wanted
@@ -17,9 +18,6 @@ from ansible_collections.portside.vps.plugins.module_utils.files import read_tex
 from ansible_collections.portside.vps.plugins.module_utils.quiet import without_logins
 
 _OWN_CA = "# The CA of the ACME server's own https certificate, added by Ansible (portside.vps.certbot)\n"
-# A session of Ansible may carry an outbound proxy that is meant for something else. Which way certbot goes out is
-# declared.
-PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 # Lines.
 _LONG = 60
@@ -173,8 +171,7 @@ def environment(declared: Mapping[str, str], bundle: Path | None) -> dict[str, s
 
 def own_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """The same for a certbot that Ansible starts, with the proxies and CAs of Ansible's own session switched off."""
-    cleared = {name: "" for variable in PROXY_VARIABLES for name in (variable, variable.upper())}
-    return {**cleared, "REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": "", **variables}
+    return {**proxies.NONE, "REQUESTS_CA_BUNDLE": "", "CURL_CA_BUNDLE": "", **variables}
 
 
 def _of(path: Path, content: str | None, mode: int, *, common: str = "", secret: bool = False) -> ManagedFile:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils import unit_files
+from ansible_collections.portside.vps.plugins.module_utils.quiet import LOGIN
 from ansible_collections.portside.vps.plugins.module_utils.shape import plain
 
 Options = dict[str, Any]
@@ -138,7 +139,15 @@ def parse(text: str | None) -> Options | None:
 
 def passwords(value: Any) -> set[str]:
     """The passwords of all URLs in the options, encoded as they stand there."""
-    return {found.partition(":")[2] or found for found in re.findall(r"://([^/@\s\"']+)@", json.dumps(value))}
+    return {found.partition(":")[2] or found for text in _texts(value) for found in LOGIN.findall(text)}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, (dict, list)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _texts(part)
+    elif isinstance(value, str):
+        yield value
 
 
 def unknown(said: str, marker: str) -> list[str]:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import base64
 import http.client
 import socket
-import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from ansible_collections.portside.vps.plugins.module_utils import proxies
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import namespace, probe
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.containers import everything, own
-from ansible_collections.portside.vps.plugins.module_utils.diagnosis.route import environment, proxy_of, route
+from ansible_collections.portside.vps.plugins.module_utils.diagnosis.route import (
+    environment,
+    proxy_of,
+    route,
+    with_scheme,
+)
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.trust import Trust, trust
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
 
@@ -47,7 +52,8 @@ def _dial(host: str, port: int, stages: tuple[str, str]) -> socket.socket:
 
 def _tunnel(raw: socket.socket, host: str, port: int, login: str) -> None:
     """CONNECT (RFC 9110, section 9.3.6)."""
-    lines = [f"CONNECT {host}:{port} HTTP/1.1", f"Host: {host}:{port}", f"User-Agent: {probe.USER_AGENT}"]
+    target = proxies.authority(host, port)
+    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}", f"User-Agent: {probe.USER_AGENT}"]
     lines += [f"Proxy-Authorization: {login}"] if login else []
     try:
         raw.settimeout(probe.ANSWER_TIMEOUT)
@@ -60,12 +66,23 @@ def _tunnel(raw: socket.socket, host: str, port: int, login: str) -> None:
         raise Stopped("connect", answer.reason, answer.status)
 
 
-def _login(proxy: str) -> str:
-    parts = urlsplit(proxy)
-    if not parts.username:
+def _login(proxy: proxies.Proxy) -> str:
+    if not proxy.login:
         return ""
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return "Basic " + base64.b64encode(pair.encode()).decode()
+    user, _, password = proxy.login.partition(":")
+    return "Basic " + base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+
+
+def _read(proxy: str) -> proxies.Proxy | None:
+    """The proxy of a variable; None for none. Where it can't be read, no library may say why: it would quote it."""
+    if not proxy:
+        return None
+    if proxies.is_socks(proxy):
+        raise Stopped("proxy-socks", "it is a SOCKS proxy")
+    found = proxies.parse(with_scheme(proxy))
+    if found is None:
+        raise Stopped("proxy-url", "its URL can't be read")
+    return found
 
 
 def attempt(url: str, proxy: str, trusted: Trust) -> dict[str, Any]:
@@ -78,23 +95,22 @@ def attempt(url: str, proxy: str, trusted: Trust) -> dict[str, Any]:
     """
     begin = time.monotonic()
     try:
-        status, error = _attempt(url, proxy if not proxy or "://" in proxy else f"http://{proxy}", trusted)
+        status, error = _attempt(url, _read(proxy), trusted)
         found = {"stage": "http" if status >= 500 else "ok", "status": status, "error": error}
     except Stopped as stopped:
         found = {"stage": stopped.stage, "status": stopped.status, "error": stopped.error}
     return {**found, "ms": probe.milliseconds(begin)}
 
 
-def _attempt(url: str, proxy: str, trusted: Trust) -> tuple[int, str]:
-    parts, through = urlsplit(url), urlsplit(proxy)
+def _attempt(url: str, proxy: proxies.Proxy | None, trusted: Trust) -> tuple[int, str]:
+    parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     headers = {}
     if proxy:
-        secure = through.scheme == "https"
-        raw = _dial(through.hostname or "", through.port or (443 if secure else 80), ("proxy-dns", "proxy-tcp"))
-        if secure:
-            raw = _secured(raw, through.hostname or "", trusted)
+        raw = _dial(proxy.host, proxy.port, ("proxy-dns", "proxy-tcp"))
+        if proxy.scheme == "https":
+            raw = _secured(raw, proxy.host, trusted, ("proxy-certificate", "proxy-tls"))
         if parts.scheme == "https":
             _tunnel(raw, host, port, _login(proxy))
         else:
@@ -102,7 +118,7 @@ def _attempt(url: str, proxy: str, trusted: Trust) -> tuple[int, str]:
     else:
         raw = _dial(host, port, ("dns", "tcp"))
     if parts.scheme == "https":
-        raw = _secured(raw, host, trusted)
+        raw = _secured(raw, host, trusted, ("certificate", "tls"))
     answer = probe.ask(raw, parts.netloc, "GET", target, headers=headers)
     if not answer["status"]:
         raise Stopped("silent", answer["error"])
@@ -111,10 +127,11 @@ def _attempt(url: str, proxy: str, trusted: Trust) -> tuple[int, str]:
     return answer["status"], ""
 
 
-def _secured(raw: socket.socket, host: str, trusted: Trust) -> ssl.SSLSocket:
+def _secured(raw: socket.socket, host: str, trusted: Trust, stages: tuple[str, str]) -> Any:
+    """The connection in TLS; a certificate that is not trusted and another failure are two stages."""
     secured, seen = probe.handshake(raw, host, probe.trusting(bundle=trusted.bundle, added=trusted.added))
     if secured is None:
-        raise Stopped("certificate" if seen["code"] else "tls", seen["error"])
+        raise Stopped(stages[0] if seen["code"] else stages[1], seen["error"])
     return secured
 
 

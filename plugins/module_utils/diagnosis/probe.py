@@ -18,6 +18,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils.diagnosis.nested import Nested
+
 # Seconds after which senders of webhooks give up (Stripe documents "a 2xx quickly", and cuts off at about that).
 SENDER_TIMEOUT = 10.0
 # Seconds. The probe waits longer than senders do, so that "slow" and "silent" can be told apart.
@@ -80,12 +82,18 @@ def trusting_anything() -> ssl.SSLContext:
 
 def handshake(
     raw: socket.socket, name: str, context: ssl.SSLContext, timeout: float = ANSWER_TIMEOUT
-) -> tuple[ssl.SSLSocket | None, dict[str, Any]]:
-    """TLS over a connection, and `{ok, code, error, ms}`; `code` is OpenSSL's X509_V_ERR_… or 0."""
+) -> tuple[Any, dict[str, Any]]:
+    """TLS over a connection, which may be TLS itself, and `{ok, code, error, ms}`; without a handshake there is none.
+
+    `code` is OpenSSL's X509_V_ERR_… or 0.
+    """
     begin = time.monotonic()
     raw.settimeout(timeout)
     try:
-        secured = context.wrap_socket(raw, server_hostname=name)
+        if isinstance(raw, ssl.SSLSocket):
+            secured: Any = Nested(raw, context, name)
+        else:
+            secured = context.wrap_socket(raw, server_hostname=name)
     except ssl.SSLCertVerificationError as error:
         raw.close()
         return None, {"ok": False, "code": error.verify_code, "error": error.verify_message, "ms": milliseconds(begin)}

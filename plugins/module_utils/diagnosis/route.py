@@ -10,6 +10,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.portside.vps.plugins.module_utils import proxies
+
+# Shown in place of what can't be read: no part of it is known not to be a password.
+UNREADABLE = "(its URL can't be read, and is not shown)"
+
 
 def environment(entries: Iterable[str]) -> dict[str, str]:
     """`NAME=value` lines, as `docker inspect` has them, as a dict."""
@@ -30,7 +35,7 @@ def exempted(host: str, port: int, listed: str) -> str:
 
 
 def route(url: str, variables: Mapping[str, str]) -> dict[str, Any]:
-    """`{proxy, variable}`: the proxy's URL without its password (empty: direct), and the variable that decided.
+    """`{proxy, variable}`: the proxy's URL without its login (empty: direct), and the variable that decided.
 
     Args:
         url: what is asked for.
@@ -46,18 +51,23 @@ def route(url: str, variables: Mapping[str, str]) -> dict[str, Any]:
     entry = exempted(host, port, listed)
     if entry:
         return {"proxy": "", "variable": f"{exempting} has {entry}"}
-    return {"proxy": without_password(proxy), "variable": variable}
+    return {"proxy": shown(proxy), "variable": variable}
 
 
 def proxy_of(url: str, variables: Mapping[str, str]) -> str:
-    """The proxy's URL for a request as the variable has it, password included; empty for a direct one."""
+    """The proxy's URL for a request as the variable has it, login included; empty for a direct one."""
     decided = route(url, variables)
     return variables[decided["variable"]] if decided["proxy"] else ""
 
 
-def without_password(proxy: str) -> str:
-    """The URL with the password, if it has one, out of sight."""
-    full = proxy if "://" in proxy else f"http://{proxy}"
-    parts = urlsplit(full)
-    place = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
-    return f"{parts.scheme}://{f'{parts.username}:***@' if parts.username else ''}{place}"
+def with_scheme(proxy: str) -> str:
+    """A proxy's URL; clients take `host:port` for http."""
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def shown(proxy: str) -> str:
+    """What a report may say of the URL in a variable: nothing checks those of an app's `env` or of an image."""
+    parsed = proxies.parse(with_scheme(proxy))
+    if parsed:
+        return parsed.shown
+    return "(SOCKS)" if proxies.is_socks(proxy) else UNREADABLE

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils import proxies
+
 Item = dict[str, Any]
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -21,8 +23,11 @@ PROXIES = ("http_proxy", "https_proxy")
 CONSUMERS = ("apt", "docker", "certbot", "downloads")
 APT_MARKER = "// Managed by Ansible (portside.vps, `portside_egress`). The next run undoes what is changed here."
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.IGNORECASE)
-# No SOCKS: half of the clients can't speak it.
-_URL = re.compile(r"https?://([^\s/@]+@)?(\[[0-9a-fA-F:.]+\]|[^\s/@:\[\]]+)(:(?P<port>[0-9]{1,5}))?/?")
+
+
+# What no name of a host ends in (RFC 1123, section 2.1).
+_NUMBER = re.compile(r"(^|\.)[0-9]+$")
+_RANGE_ADVICE = "half of the clients don't understand it: name the hosts or addresses that the app calls"
 
 
 def _address(text: str) -> str | None:
@@ -44,8 +49,7 @@ def _range(text: str) -> tuple[list[str], str | None]:
         return [], "is neither a name, an address nor a range of addresses"
     if network.num_addresses > LARGEST_RANGE:
         return [], (
-            f"is a range that half of the clients don't understand, and too large to be written out "
-            f"(at most {LARGEST_RANGE} addresses): name the hosts or addresses that the app calls"
+            f"is too large to be written out (at most {LARGEST_RANGE} addresses), and as a range {_RANGE_ADVICE}"
         )
     return [str(address) for address in network], None
 
@@ -57,21 +61,37 @@ def portable(entry: str) -> tuple[list[str], str | None]:
     """
     text = entry.strip()
     address = _address(text)
-    if address:
+    if address and "%" not in text:
         return [address], None
-    if "/" in text and "://" not in text:
+    if "/" in text and "://" not in text and "%" not in text:
         return _range(text)
-    if text == "*":
-        return [], "exempts everything, for most clients: use `egress: direct`"
-    bare = re.sub(r"^[a-z]+://", "", text.lower()).partition("/")[0]
-    bare = re.sub(r"^\[(.*)\](:\d+)?$", r"\1", bare)
-    if not _address(bare):
-        bare = bare.partition(":")[0].removeprefix("*").strip(".")
-    if bare == text.lower() and _NAME.fullmatch(bare):
+    bare = _bare(text.lower())
+    if bare == text.lower() and _NAME.fullmatch(bare) and not _NUMBER.search(bare):
         return [bare], None
-    if _address(bare) or _NAME.fullmatch(bare):
-        return [], f"is not read alike by all clients: write `{bare}`, which stands for what lies below it too"
-    return [], "is neither a name, an address nor a range of addresses"
+    return [], _refusal(text, bare)
+
+
+def _bare(text: str) -> str:
+    """The name or address in a URL, with a port, with a star or dots around it."""
+    bare = re.sub(r"^[a-z]+://", "", text).partition("/")[0]
+    bare = re.sub(r"^\[(.*)\](:\d+)?$", r"\1", bare)
+    return bare if _address(bare) else bare.partition(":")[0].removeprefix("*").strip(".")
+
+
+def _refusal(text: str, bare: str) -> str:
+    """Why an entry can't stand there, and what can."""
+    if "%" in text:
+        return "has a `%`: no client reads an interface there. Name the host, or another address of it"
+    if text == "*":
+        return "exempts everything, for most clients: use `egress: direct`"
+    if _address(bare):
+        return f"is not read alike by all clients: write `{bare}`"
+    if _NUMBER.search(bare):
+        # A client may take it for a range, for an address with octal numbers, or for a name.
+        return f"is no whole address, and as a range {_RANGE_ADVICE}"
+    if _NAME.fullmatch(bare):
+        return f"is not read alike by all clients: write `{bare}`, which stands for what lies below it too"
+    return "is neither a name, an address nor a range of addresses"
 
 
 def no_proxy(entries: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -92,11 +112,12 @@ def problems(egress: Mapping[str, Any], where: str) -> list[str]:
         url = egress.get(key)
         if not url:
             continue
-        parts = _URL.fullmatch(str(url))
-        if parts is None or int(parts["port"] or 80) not in range(1, 65536):
+        # No SOCKS: half of the clients can't speak it.
+        if proxies.parse(str(url)) is None:
             found.append(
                 f"{where}: `{key}` is not a proxy's URL such as `http://proxy.example.com:3128` "
-                "(a user and password go before the host, percent-encoded; SOCKS is not read by all clients)"
+                "(user and password go before the host as `user:password@`, percent-encoded all but letters, digits "
+                "and `-._~`: `#` is `%23`, `/` is `%2F`, `@` is `%40`; SOCKS is not read by all clients)"
             )
     return found + [f"{where}: {problem}" for problem in no_proxy(egress.get("no_proxy") or [])[1]]
 
@@ -128,13 +149,13 @@ def consumer_problems(shared: Mapping[str, Any]) -> list[str]:
     found = []
     for name in CONSUMERS:
         way = shared.get(name)
-        proxies = chosen(way, shared)
-        if proxies is None:
+        declaration = chosen(way, shared)
+        if declaration is None:
             continue
-        if not declared(proxies):
+        if not declared(declaration):
             found.append(f"portside_egress: `{name}` needs `http_proxy` or `https_proxy`")
         if way != "proxy":
-            found += problems(proxies, f"portside_egress: `{name}`")
+            found += problems(declaration, f"portside_egress: `{name}`")
     return found
 
 
@@ -146,15 +167,13 @@ def consumer_environment(shared: Mapping[str, Any] | None, name: str, server: It
         name: the consumer.
         server: the server's own names and addresses. Its apps' are left out: an app more must not restart Docker.
     """
-    proxies = chosen((shared or {}).get(name), shared)
-    return environment(proxies, server_names(server)) if proxies is not None else {}
+    declaration = chosen((shared or {}).get(name), shared)
+    return environment(declaration, server_names(server)) if declaration is not None else {}
 
 
 def download_environment(shared: Mapping[str, Any] | None, server: Iterable[str] = ()) -> dict[str, str]:
     """The variables that Ansible's own downloads on the server run with: those of its session are switched off."""
-    names = [*PROXIES, "all_proxy", "no_proxy"]
-    cleared = {name: "" for variable in names for name in (variable, variable.upper())}
-    return cleared | consumer_environment(shared, "downloads", server)
+    return proxies.NONE | consumer_environment(shared, "downloads", server)
 
 
 def apt_conf(shared: Mapping[str, Any] | None) -> str:
@@ -162,9 +181,9 @@ def apt_conf(shared: Mapping[str, Any] | None) -> str:
     way = (shared or {}).get("apt")
     if way is None:
         return ""
-    proxies = chosen(way, shared) or {}
-    urls = {scheme: proxies.get(f"{scheme}_proxy") or "DIRECT" for scheme in ("http", "https")}
-    names = no_proxy(proxies.get("no_proxy") or [])[0] if proxies else []
+    declaration = chosen(way, shared) or {}
+    urls = {scheme: declaration.get(f"{scheme}_proxy") or "DIRECT" for scheme in ("http", "https")}
+    names = no_proxy(declaration.get("no_proxy") or [])[0] if declaration else []
     lines = [f'Acquire::{scheme}::Proxy "{url}";' for scheme, url in urls.items()]
     lines += [f'Acquire::{scheme}::Proxy::{name} "DIRECT";' for scheme in urls for name in names if ":" not in name]
     return "\n".join([APT_MARKER, *lines]) + "\n"

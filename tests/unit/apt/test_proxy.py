@@ -43,6 +43,17 @@ def test_a_password_is_for_root_alone_and_in_no_diff(tmp_path):
     assert "hunter2" in proxy.passwords(SECRET)
 
 
+@pytest.mark.parametrize("login", ['u:hunter2"w', "u:hunter2#w", "u:w/hunter2", "u:w@hunter2", "hunter2"])
+def test_a_password_that_is_not_percent_encoded_is_one_all_the_same(login):
+    text = f'Acquire::http::Proxy "http://{login}@proxy:3128";\nAcquire::http::Proxy::a.example.com "DIRECT";\n'
+    change = proxy.change(text, proxy.Path("/nonexistent"))
+    assert change.mode == 0o600
+    assert "hunter2" not in str(change.diff())
+    assert login in proxy.passwords(text)
+    assert '"http://***@proxy:3128";\n' in change.diff()["after"]
+    assert 'a.example.com "DIRECT"' in change.diff()["after"]
+
+
 def test_a_file_that_others_may_read_the_password_in_is_shut(tmp_path):
     path = tmp_path / "95portside-proxy"
     path.write_text(SECRET)

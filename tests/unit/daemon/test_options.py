@@ -85,6 +85,7 @@ def test_what_is_no_file_of_options(text: str | None) -> None:
 def test_passwords_of_proxies_are_found_and_taken_out() -> None:
     given = {"proxies": {"http-proxy": "http://user:hunter2@proxy:3128", "https-proxy": "http://token@proxy:3128"}}
     assert options.passwords(given) == {"hunter2", "token"}
+    assert options.passwords({"proxies": {"x": ['http://u:hun"ter/2@proxy:3128']}}) == {'hun"ter/2'}
     assert "hunter2" not in without_logins(options.render(given))
     assert "http://***@proxy:3128" in without_logins(options.render(given))
 

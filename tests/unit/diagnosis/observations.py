@@ -10,6 +10,7 @@ NAME = "api.example.com"
 HOOK = "/webhooks/stripe"
 
 APP: dict[str, Any] = {
+    "egress": {"http_proxy": "portside_egress", "https_proxy": "portside_egress"},
     "name": "shop-api",
     "port": 8000,
     "bind": "127.0.0.1",

@@ -142,7 +142,7 @@ def test_an_apps_container_is_the_live_releases_else_the_newest_of_its_own():
 PROXY = "http://user:secret@proxy.example.com:3128"
 ROUTES = [
     ({}, "", ""),
-    ({"HTTPS_PROXY": PROXY}, "http://user:***@proxy.example.com:3128", "HTTPS_PROXY"),
+    ({"HTTPS_PROXY": PROXY}, "http://***@proxy.example.com:3128", "HTTPS_PROXY"),
     ({"HTTPS_PROXY": "http://a:1", "https_proxy": "http://b:2"}, "http://b:2", "https_proxy"),
     ({"HTTP_PROXY": "http://a:1"}, "", ""),
     ({"ALL_PROXY": "a:1"}, "http://a:1", "ALL_PROXY"),
@@ -151,7 +151,58 @@ ROUTES = [
     ({"HTTPS_PROXY": "http://a:1", "NO_PROXY": "*"}, "", "NO_PROXY has *"),
     ({"HTTPS_PROXY": "http://a:1", "NO_PROXY": "tripe.com,10.0.0.0/8"}, "http://a:1", "HTTPS_PROXY"),
     ({"https_proxy": "", "HTTPS_PROXY": "http://a:1"}, "http://a:1", "HTTPS_PROXY"),
+    ({"HTTPS_PROXY": "http://hunter2@proxy:1"}, "http://***@proxy:1", "HTTPS_PROXY"),
+    ({"HTTPS_PROXY": "http://[::1]:9"}, "http://[::1]:9", "HTTPS_PROXY"),
+    ({"ALL_PROXY": "socks5://u:hunter2@proxy:1080"}, "(SOCKS)", "ALL_PROXY"),
 ]
+# What no check has seen: an app's `env`, an image's ENV.
+LEAKY = [
+    "http://u:hunter2#w@proxy:3128",
+    "http://u:1#hunter2@proxy",
+    "http://u:hunter2?w@proxy:3128",
+    "http://u:hunter2/w@proxy:3128",
+    "http://u:hunter2@w@proxy:3128",
+    'http://u:hunter2"@proxy:3128',
+    "http://hunter2 w@proxy:3128",
+    "http://u:p@proxy:hunter2",
+    "http://u:p@[hunter2]:1",
+    "hunter2#w@proxy:3128",
+    "https://u:hunter2%zz@proxy",
+]
+
+
+@pytest.mark.parametrize("proxy", LEAKY)
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "https://127.0.0.1:1"])
+def test_nothing_of_a_proxys_url_that_cannot_be_read_is_shown(url, proxy):
+    (found,) = egress.checks([url], {"http_proxy": proxy, "https_proxy": proxy}, trust.Trust())
+    assert found["attempt"]["stage"] == "proxy-url"
+    assert found["direct"]["stage"] == "tcp", "the same request without it was tried"
+    for word in ("hunter2", "u:", "w@"):
+        assert word not in json.dumps([found["route"]["proxy"], found["attempt"], found["direct"]])
+
+
+def test_a_socks_proxy_is_not_taken_for_an_http_one():
+    (found,) = egress.checks(["http://127.0.0.1:1"], {"ALL_PROXY": "socks5h://u:hunter2@127.0.0.1:1"}, trust.Trust())
+    assert found["attempt"]["stage"] == "proxy-socks"
+    assert "hunter2" not in str(found)
+
+
+def test_an_ipv6_address_is_asked_of_the_proxy_in_brackets():
+    asked = []
+
+    def answer(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection:
+            asked.append(connection.recv(4096).decode().splitlines())
+            connection.sendall(b"HTTP/1.1 403 No\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        Thread(target=answer, args=(server,)).start()
+        proxy = f"http://u%40:p%23@127.0.0.1:{server.getsockname()[1]}"
+        found = egress.attempt("https://[2001:db8::1]/x", proxy, trust.Trust())
+    assert (found["stage"], found["status"]) == ("connect", 403)
+    assert asked[0][:2] == ["CONNECT [2001:db8::1]:443 HTTP/1.1", "Host: [2001:db8::1]:443"]
+    assert "Proxy-Authorization: Basic dUA6cCM=" in asked[0]
 
 
 @pytest.mark.parametrize(("variables", "proxy", "why"), ROUTES)

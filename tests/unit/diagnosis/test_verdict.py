@@ -193,6 +193,10 @@ FAULTS: dict[str, tuple[str, Callable[[World], object]]] = {
     "no way out": ("egress-closed", lambda w: w.out("tcp", error="no answer within 4 s")),
     "proxy's name unknown": ("proxy-unknown", lambda w: w.out("proxy-dns", proxy=PROXY, direct="ok")),
     "proxy unreachable": ("proxy-unreachable", lambda w: w.out("proxy-tcp", proxy=PROXY, direct="ok")),
+    "proxy's URL unreadable": ("proxy-url", lambda w: w.out("proxy-url", proxy="(not shown)", direct="ok")),
+    "proxy is SOCKS": ("proxy-socks", lambda w: w.out("proxy-socks", proxy="(SOCKS)", direct="tcp")),
+    "proxy not trusted": ("proxy-certificate", lambda w: w.out("proxy-certificate", proxy=PROXY, direct="ok")),
+    "no handshake with the proxy": ("proxy-tls", lambda w: w.out("proxy-tls", proxy=PROXY, direct="ok")),
     "proxy refuses": ("proxy-refused", lambda w: w.out("connect", 403, "Filtered", proxy=PROXY, direct="ok")),
     "proxy wants a login": ("proxy-login", lambda w: w.out("connect", 407, proxy=PROXY, direct="tcp")),
     "proxy refuses the login": ("proxy-login", lambda w: w.out("connect", 401, proxy=PROXY, direct="tcp")),
@@ -316,11 +320,36 @@ def test_going_without_the_proxy_is_advised_only_when_it_was_tried_and_works():
         assert "HTTPS_PROXY" in found["seen"]
 
 
+PLACES = {
+    "portside_egress": ("`portside_egress`", "`portside_egress.no_proxy: [api.stripe.com]`, or `egress: direct`"),
+    "egress": ("`egress` of app shop-api", "`no_proxy: [api.stripe.com]` in `egress` of app shop-api, or `egress: dir"),
+    "env": ("`https_proxy` and `HTTPS_PROXY` in `env` of app shop-api", "api.stripe.com in `no_proxy` and `NO_PROXY` "),
+    "secrets": ("`HTTPS_PROXY` in `secrets` of app shop-api", "or without the variable"),
+    "image": ("in `env` of app shop-api (what is there now comes from the image)", "both variables empty in `env` of"),
+}
+
+
+@pytest.mark.parametrize("stage", ["proxy-dns", "proxy-tcp", "proxy-url", "proxy-socks", "proxy-tls", "connect"])
+@pytest.mark.parametrize("source", PLACES)
+def test_the_cure_names_the_place_where_the_proxy_is_declared_and_no_other(source, stage):
+    place, without = PLACES[source]
+    world = World()
+    world.declared["egress"] = {} if source == "image" else {"https_proxy": source}
+    world.out(stage, 407 if stage == "connect" else 0, proxy=PROXY, direct="ok")
+    (found,) = diagnose(world)["findings"]
+    assert place in found["cure"]
+    assert without in found["cure"]
+    assert ("portside_egress" in found["cure"]) is (source == "portside_egress")
+    assert ("egress: direct" in found["cure"]) is (source in ("portside_egress", "egress"))
+
+
 @pytest.mark.parametrize(
     ("stage", "url", "attempt", "expected"),
     [
         ("file", "https://api.stripe.com", "certificate", ["egress-ca-file"]),
         ("none", "https://api.stripe.com", "certificate", ["egress-certificate"]),
+        ("none", "http://example.com", "proxy-certificate", ["proxy-certificate"]),
+        ("file", "http://example.com", "proxy-certificate", ["egress-ca-file"]),
         ("file", "http://example.com", "ok", []),
         ("none", "http://example.com", "ok", []),
         ("file", "https://api.stripe.com", "dns", ["egress-ca-file", "egress-dns"]),

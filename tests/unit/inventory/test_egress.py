@@ -39,6 +39,15 @@ def test_what_all_clients_understand(entry, wanted):
         ("10.0.0.0/8", "at most 16 addresses"),
         ("10.0.0.0/33", "neither"),
         ("two words", "neither"),
+        ("192.168.", "as a range half of the clients don't understand it: name the hosts"),
+        ("192.168", "as a range"),
+        ("10", "as a range"),
+        ("10.*", "neither"),
+        ("010.0.0.1", "is no whole address"),
+        ("10.0.0.256", "is no whole address"),
+        ("db.1", "is no whole address"),
+        ("fe80::1%eth0", "no client reads an interface there"),
+        ("fe80::%eth0/127", "no client reads an interface there"),
         ("", "neither"),
     ],
 )
@@ -46,6 +55,16 @@ def test_what_only_some_understand_is_refused_with_the_portable_spelling(entry, 
     names, problem = egress.portable(entry)
     assert names == []
     assert spelling in problem
+
+
+@pytest.mark.parametrize("entry", ["192.0.2.7:443", "http://192.0.2.7/", "[2001:db8::1]", ".192.0.2.7", "192.168."])
+def test_of_an_address_nobody_is_told_that_it_stands_for_what_lies_below_it(entry):
+    assert "below" not in egress.portable(entry)[1]
+
+
+@pytest.mark.parametrize("name", ["1.example.com", "s3", "4chan.org", "10-0-0-1.example.com"])
+def test_a_name_may_hold_numbers(name):
+    assert egress.portable(name) == ([name], None)
 
 
 def test_loopback_is_spelled_out_first_and_nothing_stands_there_twice():
@@ -61,17 +80,42 @@ def test_loopback_is_spelled_out_first_and_nothing_stands_there_twice():
         "http://proxy:3128/",
         "https://me:p%40ss@proxy.example.com",
         "http://[2001:db8::1]:3128",
+        "http://token@proxy:3128",
+        "http://u:~!$&'()*+,;=:-%23%22@proxy:3128",
     ],
 )
 def test_a_proxys_url(url):
     assert egress.problems({"http_proxy": url}, "x") == []
 
 
-@pytest.mark.parametrize("url", ["squid.example.com:3128", "socks5://proxy:1080", "http://proxy:99999", "http://a b"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "squid.example.com:3128",
+        "socks5://proxy:1080",
+        "http://proxy:99999",
+        "http://proxy:0",
+        "http://a b",
+        "http://u:hunter2#w@proxy:3128",
+        "http://u:hunter2?w@proxy:3128",
+        'http://u:hunter2"w@proxy:3128',
+        "http://u:hunter2/w@proxy:3128",
+        "http://u:hunter2@w@proxy:3128",
+        "http://u:hunter2%w@proxy:3128",
+        "http://h?x:1",
+        "http://h#x:1",
+        'http://h"x:1',
+        "http://[::1::]:1",
+        "http://[127.0.0.1]:1",
+        "http://proxy:3128\n",
+    ],
+)
 def test_what_is_no_proxys_url_is_refused_without_being_quoted(url):
     (problem,) = egress.problems({"http_proxy": url}, "app `shop`")
     assert "app `shop`: `http_proxy`" in problem
+    assert "`#` is `%23`" in problem
     assert url not in problem
+    assert "hunter2" not in problem
 
 
 def test_both_cases_of_every_variable():

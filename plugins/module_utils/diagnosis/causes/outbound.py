@@ -30,14 +30,14 @@ CAUSES: tuple[Cause, ...] = (
         hops.EGRESS,
         "the proxy {proxy} ({variable}) can't be looked up: {error}",
         "The app can't call {url}.{tried}",
-        "Correct `portside_egress`{or_direct}, then `ansible-playbook playbooks/deploy.yml -e app={app}`.",
+        "Correct {place}{or_direct}, then `ansible-playbook playbooks/deploy.yml -e app={app}`.",
     ),
     Cause(
         "proxy-unreachable",
         hops.EGRESS,
         "the proxy {proxy} ({variable}) can't be reached: {error}",
         "The app can't call {url}.{tried}",
-        "Is the proxy up, and does it take connections from this server? Correct `portside_egress`{or_direct}, then "
+        "Is the proxy up, and does it take connections from this server? Correct {place}{or_direct}, then "
         "`ansible-playbook playbooks/deploy.yml -e app={app}`.",
     ),
     Cause(
@@ -54,8 +54,45 @@ CAUSES: tuple[Cause, ...] = (
         hops.EGRESS,
         "the proxy {proxy} ({variable}) wants another login ({status} {reason})",
         "The app can't call {url}.{tried}",
-        "Put user and password into the URL in `portside_egress` (in a vault){or_direct}, then `ansible-playbook "
+        "Put the right user and password (from a vault) into the URL: {place}{or_direct}; then `ansible-playbook "
         "playbooks/deploy.yml -e app={app}`.",
+    ),
+    Cause(
+        "proxy-url",
+        hops.EGRESS,
+        "the variable {variable} is not a proxy's URL that all clients read alike",
+        "It is not shown, for there may be a password in it. The app can't call {url}, or goes another way than you "
+        "think.{tried}",
+        "The form is `http://user:password@proxy.example.com:3128`, and in user and password all but letters, digits "
+        "and `-._~` is percent-encoded (`#` is `%23`). Correct {place}{or_direct}, then `ansible-playbook "
+        "playbooks/deploy.yml -e app={app}`.",
+    ),
+    Cause(
+        "proxy-socks",
+        hops.EGRESS,
+        "the variable {variable} names a SOCKS proxy, which was not tried",
+        "Whether the app can call {url} is not known: half of the clients can't speak SOCKS, and some pass over "
+        "it.{tried}",
+        "Try it in the app itself. An http proxy is what all clients can speak: {place}{or_direct}; then "
+        "`ansible-playbook playbooks/deploy.yml -e app={app}`.",
+        WARNING,
+    ),
+    Cause(
+        "proxy-certificate",
+        hops.EGRESS,
+        "the certificate of the proxy {proxy} ({variable}) itself is not trusted inside the container: {error}",
+        "The app refuses to talk to the proxy, and can't call {url}.{tried}",
+        "A proxy that is spoken to without TLS is what all clients can use: `http://` in {place}{or_direct}. Else "
+        "mount the authority's certificate into the container and name it (`SSL_CERT_FILE`, `REQUESTS_CA_BUNDLE`, "
+        "`NODE_EXTRA_CA_CERTS` in `env`). Then `ansible-playbook playbooks/deploy.yml -e app={app}`.",
+    ),
+    Cause(
+        "proxy-tls",
+        hops.EGRESS,
+        "no TLS handshake with the proxy {proxy} ({variable}) itself: {error}",
+        "The app can't call {url}.{tried}",
+        "Most proxies are spoken to without TLS, also for https: `http://` in {place}{or_direct}, then "
+        "`ansible-playbook playbooks/deploy.yml -e app={app}`.",
     ),
     Cause(
         "egress-certificate",
@@ -113,7 +150,7 @@ CAUSES: tuple[Cause, ...] = (
         hops.EGRESS,
         "{url} could not be tried from inside container {container}: {error}",
         "Whether the app can call it is not known.",
-        "`docker ps --all --filter name={container}` says whether it has ended meanwhile; else correct the URL, or the "
-        "`*_PROXY` variable of the image, that could not be read. Then run the diagnosis again.",
+        "`docker ps --all --filter name={container}` says whether it has ended meanwhile; else correct the URL. Then "
+        "run the diagnosis again.",
     ),
 )
