@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.portside.vps.plugins.module_utils.apt import proxy
+from ansible_collections.portside.vps.plugins.module_utils.apt import packages, proxy
+from ansible_collections.portside.vps.plugins.module_utils.command import run
 
 PLAIN = 'Acquire::http::Proxy "http://proxy:3128";\n'
 SECRET = 'Acquire::http::Proxy "http://me:hunter2@proxy:3128";\n'
@@ -60,3 +61,14 @@ def test_a_file_that_others_may_read_the_password_in_is_shut(tmp_path):
     path.chmod(0o644)
     proxy.apply(proxy.change(SECRET, path), path)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_apt_inherits_no_proxy_from_the_session_that_starts_it(monkeypatch):
+    names = [
+        name for lower in ("http_proxy", "https_proxy", "all_proxy", "no_proxy") for name in (lower, lower.upper())
+    ]
+    for name in names:
+        monkeypatch.setenv(name, "http://u:hunter2@session:3128")
+    done = run(["env"], env=packages.ENVIRONMENT)
+    assert "hunter2" not in done.stdout
+    assert "DEBIAN_FRONTEND=noninteractive" in done.stdout

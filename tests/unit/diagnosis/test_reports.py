@@ -176,17 +176,3 @@ def test_the_verdict_is_told_where_each_proxy_is_declared_and_no_value(keys, exp
     (app,) = filters.diagnose_apps(raw, "/up", shared={"https_proxy": "http://u:hunter2@shared:1", "no_proxy": ["a"]})
     assert app["egress"] == expected
     assert "hunter2" not in str(app)
-
-
-@pytest.mark.parametrize(
-    ("own", "declared", "ansible_host", "expected"),
-    [
-        (["203.0.113.1", "2a00:1::1"], [], "web1.example.com", ["203.0.113.1", "2a00:1::1"]),
-        (["10.0.0.5"], [], "8.8.8.8", ["8.8.8.8"]),
-        (["10.0.0.5", "fd00::5"], [], "10.0.0.5", ["10.0.0.5", "fd00::5"]),
-        (["10.0.0.5"], ["9.9.9.9"], "8.8.8.8", ["9.9.9.9"]),
-        ([], [], "8.8.8.8", ["8.8.8.8"]),
-    ],
-)
-def test_the_addresses_are_those_that_the_internet_knows(own, declared, ansible_host, expected):
-    assert filters.diagnose_addresses(own, declared, ansible_host) == expected
