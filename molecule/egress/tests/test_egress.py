@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
+from importlib import import_module
 
 import pytest
 
 PASSWORD = "word-that-no-log-may-hold"
+# The worker's, which the proxy doesn't know.
+WRONG = "nobody-knows-this"
 # What the shop has after the test of NO_PROXY, spelled out.
 STAYS = "{{ shop_exempt }}"
 LOG = "/run/lab-tinyproxy.log"
@@ -87,7 +90,8 @@ def broken(vps, client, domain):
 def test_the_diagnosis_on_debian_12_names_every_hop_of_both_ways_and_what_mends_it(play, broken, tmp_path, vps_name):
     done = play("diagnose", "-e", f"report={tmp_path / 'report.json'}")
     assert done.status == 1, done.output
-    apps = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["hosts"][vps_name]
+    report = (tmp_path / "report.json").read_text(encoding="utf-8")
+    apps = json.loads(report)["hosts"][vps_name]
     assert {one["app"]: [found["cause"] for found in one["findings"]] for one in apps} == {
         "shop-api": ["proxy-refused"],
         "reports": ["dns-wrong-a", "certificate-chain", "container-dead"],
@@ -99,8 +103,14 @@ def test_the_diagnosis_on_debian_12_names_every_hop_of_both_ways_and_what_mends_
     assert "`portside_egress.no_proxy: [api.stripe.com]`, or `egress: direct`" in words
     assert "reports: broken at internet, DNS" in words
     assert "(https_proxy) wants another login (40" in words
-    assert PASSWORD not in done.output
-    assert "nobody-knows-this" not in done.output
+    import_module("tests.conftest")  # makes the collection known
+    page = import_module("ansible_collections.portside.vps.plugins.module_utils.diagnosis.page")
+    html = page.page({vps_name: apps}, "html", "now")
+    assert "http://***@" in report
+    assert "http://***@" in html
+    for written in (done.output, report, html):
+        for word in (PASSWORD, WRONG, "//shop:", "//worker:"):
+            assert word not in written
 
 
 def test_pulls_go_through_the_proxy(vps, proxied):
@@ -142,13 +152,17 @@ def site(play, lab_vars):
     return go
 
 
-def test_another_way_for_all_that_the_server_fetches_stops_no_app(site, vps, running, proxied, fetches):
+def test_another_way_for_all_that_the_server_fetches_stops_no_app(site, vps, running, proxied, *, fetches, watched):
     before = running()
     daemon = vps.check_output("systemctl show --property MainPID docker.service")
     fetches()
     proxied()
-    done = site({"apt": "proxy", "certbot": "proxy", "docker": "direct"}, shop_egress=STAYS, reports_key="rsa")
+    with watched([PASSWORD, WRONG]) as seen:
+        done = site({"apt": "proxy", "certbot": "proxy", "docker": "direct"}, shop_egress=STAYS, reports_key="rsa")
     assert done.status == 0, done.output
+    assert seen["found"] == [], "another user of the server saw a password"
+    for program in ("apt-get install", "certbot"):
+        assert any(program in line for line in seen["seen"]), f"it looked while {program} ran"
     assert running() == before, "live-restore"
     assert vps.check_output("systemctl show --property MainPID docker.service") != daemon, "the daemon is another one"
     asked = proxied()
@@ -197,4 +211,5 @@ def test_the_password_of_the_proxy_is_in_no_log_and_no_file_that_others_can_read
     assert PASSWORD not in vps.check_output("journalctl --no-pager --output cat")
     readable = vps.run(f"find /etc /var/lib/portside /var/log -type f -perm /044 -exec grep -l {PASSWORD} {{}} +")
     assert readable.stdout == ""
+    # What runs all the time; what passes while a run goes is looked for in the test of the other ways out.
     assert PASSWORD not in vps.check_output("ps -eo args")
