@@ -15,6 +15,10 @@ class EngineUnavailableError(EngineError):
     """Nobody answers at the engine's socket, or the library to talk to it is not installed."""
 
 
+class NetworkGoneError(EngineError):
+    """A network that the container was on was removed: it can't be started any more."""
+
+
 @dataclass(frozen=True)
 class Container:
     """A container of one of our apps, as the engine lists it; `address` is empty unless it is on one network alone,
@@ -102,16 +106,16 @@ class Engine(Protocol):
         """The address of a running container at which the host reaches it."""
 
     def start(self, container: str) -> None:
-        """Start a container, or let a paused one go on."""
+        """Start a container, or let a paused one go on. NetworkGoneError: a network of it is not there any more."""
 
     def stop(self, container: str, timeout: int) -> None:
         """SIGTERM, and SIGKILL after `timeout` seconds. A container that is gone is no error."""
 
-    def remove(self, container: str) -> None:
-        """Remove a container, running or not, with its anonymous volumes. One that is gone is no error."""
+    def remove(self, container: str, *, volumes: bool = True) -> None:
+        """Remove a container, running or not, with its anonymous `volumes`. One that is gone is no error."""
 
     def set_restart(self, container: str, policy: str) -> None:
-        """Change the restart policy."""
+        """Change the restart policy. One that is gone, or is removed when it ends (`--rm`), is no error."""
 
     def restart_policy(self, container: str) -> str:
         """The restart policy that the container has now."""

@@ -6,6 +6,7 @@ versions lies above that.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from ansible_collections.portside.vps.plugins.module_utils.engine.base import (
     EngineError,
     EngineUnavailableError,
     Image,
+    NetworkGoneError,
 )
 from ansible_collections.portside.vps.plugins.module_utils.releases import networks
 
@@ -262,23 +264,36 @@ class DockerEngine:
         with _calls("start the container"):
             if self._client.inspect_container(container)["State"].get("Paused"):
                 self._client.unpause(container)
-            else:
+                return
+            try:
                 self._client.start(container)
+            except docker.errors.APIError as error:
+                if re.search(r"network \S+ not found", str(error.explanation)):
+                    raise NetworkGoneError(f"Docker could not start the container: {error.explanation}") from error
+                raise
 
     def stop(self, container: str, timeout: int) -> None:
         """SIGTERM, and SIGKILL after `timeout` seconds."""
         with _calls("stop the container"), suppress(docker.errors.NotFound):
             self._client.stop(container, timeout=timeout)
 
-    def remove(self, container: str) -> None:
-        """Remove a container, running or not, with its anonymous volumes."""
+    def remove(self, container: str, *, volumes: bool = True) -> None:
+        """Remove a container, running or not, with its anonymous volumes, unless Docker is at it."""
         with _calls("remove the container"), suppress(docker.errors.NotFound):
-            self._client.remove_container(container, v=True, force=True)
+            try:
+                self._client.remove_container(container, v=volumes, force=True)
+            except docker.errors.APIError as error:
+                if "already in progress" not in str(error.explanation):
+                    raise
 
     def set_restart(self, container: str, policy: str) -> None:
-        """Change the restart policy."""
-        with _calls("set the restart policy"):
-            self._client.update_container(container, restart_policy={"Name": policy})
+        """Change the restart policy; Docker has none for a container that it removes when it ends (`--rm`)."""
+        with _calls("set the restart policy"), suppress(docker.errors.NotFound):
+            try:
+                self._client.update_container(container, restart_policy={"Name": policy})
+            except docker.errors.APIError as error:
+                if "autoremove" not in str(error.explanation).lower():
+                    raise
 
     def restart_policy(self, container: str) -> str:
         """The restart policy that the container has now; a container without one has `no`."""

@@ -13,7 +13,12 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container, Engine, EngineError
+from ansible_collections.portside.vps.plugins.module_utils.engine.base import (
+    Container,
+    Engine,
+    EngineError,
+    NetworkGoneError,
+)
 from ansible_collections.portside.vps.plugins.module_utils.releases import adoption, order, plan, proof, spec
 from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import Front, FrontError
@@ -242,13 +247,20 @@ class Releaser:
             return
         hand.keep_safe(job)
         repair.repair(job)
+        repair.remember_ids(job)
         image = records.hold(job, self._host.images.present(job.app))
         decision = repair.decide(job, image)
         job.outcome.reason = decision.reason or job.outcome.reason
         if decision.action == plan.DEPLOY:
             deploy.deploy(job, image, apps)
         elif decision.action == plan.START:
-            repair.start(job)
+            try:
+                repair.start(job)
+            except NetworkGoneError as error:
+                if job.state.canary:
+                    raise
+                job.outcome.reason = str(error)
+                deploy.deploy(job, image, apps)
         elif decision.action == plan.WITHDRAW:
             canaries.withdraw(job, canaries.of(job), states.RETIRED, decision.reason)
             job.outcome.did(DONE[plan.WITHDRAW])

@@ -15,6 +15,7 @@ from ansible_collections.portside.vps.plugins.module_utils.engine.base import (
     EngineError,
     EngineUnavailableError,
     Image,
+    NetworkGoneError,
 )
 from ansible_collections.portside.vps.plugins.module_utils.engine.docker_sdk import DockerEngine, PullError
 
@@ -149,6 +150,38 @@ def test_what_is_gone_is_stopped_and_removed() -> None:
         ("stop", ("abc",), {"timeout": 30}),
         ("remove_container", ("abc",), {"v": True, "force": True}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (404, "No such container: abc"),
+        (409, "Restart policy cannot be updated because AutoRemove is enabled for the container"),
+    ],
+)
+def test_what_ends_for_good_needs_no_restart_policy(status: int, said: str) -> None:
+    docker, client = engine(update_container=refusal(status, said))
+    docker.set_restart("abc", "no")
+    assert client.asked == [("update_container", ("abc",), {"restart_policy": {"Name": "no"}})]
+
+
+def test_any_other_refusal_of_a_restart_policy_is_an_error() -> None:
+    docker, _ = engine(update_container=refusal(500, "no space left on device"))
+    with pytest.raises(EngineError, match="no space left"):
+        docker.set_restart("abc", "no")
+
+
+def test_what_docker_is_removing_itself_is_removed() -> None:
+    docker, client = engine(remove_container=refusal(409, "removal of container abc is already in progress"))
+    docker.remove("abc", volumes=False)
+    assert client.asked == [("remove_container", ("abc",), {"v": False, "force": True})]
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_container_whose_network_was_removed_is_known_as_such(status: int) -> None:
+    docker, _ = engine(inspect_container={"State": {}}, start=refusal(status, "network 0d1a5c not found"))
+    with pytest.raises(NetworkGoneError, match="network 0d1a5c not found"):
+        docker.start("abc")
 
 
 @pytest.mark.parametrize("status", [404, 409])

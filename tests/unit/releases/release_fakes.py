@@ -7,7 +7,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.portside.vps.plugins.module_utils.engine.base import Condition, Container, EngineError, Image
+from ansible_collections.portside.vps.plugins.module_utils.engine.base import (
+    Condition,
+    Container,
+    EngineError,
+    Image,
+    NetworkGoneError,
+)
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import FrontError
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock
 from ansible_collections.portside.vps.plugins.module_utils.releases.proof import Seen
@@ -205,6 +211,8 @@ class FakeEngine:
 
     def start(self, container: str) -> None:
         box = self.host.boxes[container]
+        if not {*box.networks} <= self.host.networks:
+            raise NetworkGoneError(f"network {box.networks[0]} not found")
         if box.port and (self.host.on_port(box.port) or box.port in self.host.foreign_ports):
             raise EngineError(f"port {box.port} is already allocated")
         if box.image_id in self.host.crashing:
@@ -222,9 +230,9 @@ class FakeEngine:
             self.host.boxes[container].stopped = True
             self.host.effect("stop")
 
-    def remove(self, container: str) -> None:
+    def remove(self, container: str, *, volumes: bool = True) -> None:
         self.host.boxes.pop(container, None)
-        self.host.effect("remove")
+        self.host.effect("remove" if volumes else "remove, volumes stay")
 
     def set_restart(self, container: str, policy: str) -> None:
         if container in self.host.boxes:

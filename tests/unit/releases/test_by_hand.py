@@ -180,3 +180,65 @@ def test_a_state_file_without_ids_finds_its_containers_by_name_and_image(host: H
     assert deploy(host, wanted).action == "unchanged"
     by_hand(host, "shop-r1", image="two")
     assert "it has another image" in deploy(host, wanted).reason
+
+
+def test_one_whose_restart_policy_was_taken_away_and_that_was_stopped_needs_one_run(host: Host, wanted: App) -> None:
+    deploy(host, wanted)
+    box = host.boxes["id-shop-r1"]
+    box.restart, box.status = "no", "exited"
+    assert (deploy(host, wanted).action, box.restart) == ("started", "unless-stopped")
+    assert deploy(host, wanted).action == "unchanged"
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_canary_gets_not_all_clients_because_the_live_release_was_lost(
+    host: Host, wanted: App, replaced: bool
+) -> None:
+    deploy(host, replace(wanted, canary=10))
+    trial = replace(wanted, image="shop:2", canary=10)
+    deploy(host, trial)
+    if replaced:
+        by_hand(host, "shop-r1", image="bad")
+    else:
+        del host.boxes["id-shop-r1"]
+    outcome = deploy(host, trial)
+    assert outcome.failed
+    assert foreseen(host, trial).message == outcome.message
+    assert "playbooks/promote.yml -e app=shop`), or declare again what release 1 was (shop:1)" in outcome.message
+    assert outcome.warnings == []
+    assert "id-shop-r2" in host.boxes
+    assert deploy(host, replace(wanted, canary=10)).action == "deployed"
+    assert [image for *_, image in running(host)] == ["one"]
+
+
+def test_a_stranger_may_end_before_it_goes_and_its_volumes_stay(host: Host, wanted: App) -> None:
+    deploy(host, wanted)
+    copy = replace(host.boxes["id-shop-r1"], id="copy", name="shop-r1-copy")
+    copy.config = {**copy.config, "HostConfig": {}}
+    host.boxes["copy"] = copy
+    host.effects = []
+    deploy(host, wanted)
+    assert host.effects == ["stop", "remove, volumes stay"]
+
+
+def test_a_state_of_an_earlier_version_gets_the_ids_without_a_word(host: Host, wanted: App) -> None:
+    deploy(host, wanted)
+    file = host.root / "shop" / "state.json"
+    whole = json.loads(file.read_text())
+    del whole["releases"][0]["id"]
+    file.write_text(json.dumps(whole))
+    assert foreseen(host, wanted).action == "unchanged"
+    assert "id-shop-r1" not in file.read_text()
+    outcome = deploy(host, wanted)
+    assert (outcome.action, outcome.changed, outcome.warnings) == ("unchanged", False, [])
+    assert json.loads(file.read_text())["releases"][0]["id"] == "id-shop-r1"
+
+
+def test_one_that_was_stopped_and_whose_network_was_removed_is_made_anew(host: Host, wanted: App) -> None:
+    deploy(host, wanted)
+    host.boxes["id-shop-r1"].status = "exited"
+    host.networks.clear()
+    outcome = deploy(host, wanted)
+    assert (outcome.action, outcome.message) == ("deployed", "")
+    assert "not found" in outcome.reason
+    assert running(host) == [("shop-r2", 18001, "one")]

@@ -328,3 +328,21 @@ def test_the_log_of_a_release_of_the_past_shows_none_of_its_secrets(host: Host) 
 def test_a_key_of_several_lines_is_masked_line_by_line() -> None:
     said = containers.masked("got MIIEvQIB\nand AAAA0000 x", ["-----BEGIN\nMIIEvQIB\nAAAA0000\nend", "ok"])
     assert said == "got ********\nand ******** x"
+
+
+GONE = {
+    "canary": lambda host: releaser(host).run([first(canary=10, env={"A": "3"})]),
+    "image": lambda host: (host.boxes.pop("id-shop-r1"), host.present.pop("shop:1")),
+    "record": lambda host: (host.root / "shop" / "releases" / "r1.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("what", GONE)
+def test_check_mode_promises_no_way_back_that_the_run_refuses(host: Host, what: str) -> None:
+    deploy(host, first())
+    deploy(host, second())
+    GONE[what](host)
+    (foreseen,) = releaser(host).predict_rollback(second(), 1)
+    done = back(host, second(), 1)
+    assert (foreseen.failed, done.failed) == (True, True)
+    assert foreseen.message == done.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container
 from ansible_collections.portside.vps.plugins.module_utils.releases import boxes, networks
 from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.job import Host, Job
@@ -26,9 +27,14 @@ def prune(job: Job) -> None:
 def strays(job: Job) -> None:
     """Remove the containers that are of no release, now that one serves that is."""
     for container in boxes.strays(job.own(), job.state):
-        if container.up:
-            job.host.engine.stop(container.id, job.app.stop_timeout)
-        job.host.engine.remove(container.id)
+        discard(job, container)
+
+
+def discard(job: Job, container: Container) -> None:
+    """Remove a container that no release of ours made; its anonymous volumes are somebody else's, and stay."""
+    if container.up:
+        job.host.engine.stop(container.id, job.app.stop_timeout)
+    job.host.engine.remove(container.id, volumes=False)
 
 
 def _drop_images(host: Host, images: set[str]) -> None:

@@ -10,6 +10,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases import state
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import Release
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps import gates, removal, switch
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.job import Job
+from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import ReleaseError
 
 
 def damage(job: Job) -> plan.Damage:
@@ -33,11 +34,13 @@ def _policies(job: Job) -> dict[str, str]:
 
 def decide(job: Job, image: Image | None) -> plan.Decision:
     """What the app needs (plan.decide). What can't be started where it was, since its port is taken, is made anew."""
+    decision = plan.decide(job.app, job.hash, job.state, job.containers, image.id if image else None)
     for release in filter(None, (job.state.live, job.state.canary)):
         why = boxes.missing(job.containers, release)
-        if why:
+        if why and release is job.state.live and job.state.canary and decision.reason == why:
+            raise ReleaseError(_undecided(job.app.name, why, release, job.state.canary))
+        if why and decision.action == plan.DEPLOY:
             job.outcome.warnings.append(f"app `{job.app.name}`: {why}; a new release takes its place")
-    decision = plan.decide(job.app, job.hash, job.state, job.containers, image.id if image else None)
     if decision.action != plan.START or job.app.recreates:
         return decision
     for release in filter(None, (job.state.live, job.state.canary)):
@@ -46,6 +49,26 @@ def decide(job: Job, image: Image | None) -> plan.Decision:
                 where = f"{job.app.bind}:{replica.host_port}"
                 return plan.Decision(plan.DEPLOY, f"{decision.reason}, and something else listens on {where}")
     return decision
+
+
+def _undecided(name: str, why: str, live: Release, canary: Release) -> str:
+    """What to say where the live release is gone while a canary is on trial: a new release would be as it is declared,
+    and that is the canary."""
+    return (
+        f"{why}, and release {canary.number}, the canary, answers all clients: give it them for good "
+        f"(`playbooks/promote.yml -e app={name}`), or declare again what release {live.number} was ({live.image})"
+    )
+
+
+def remember_ids(job: Job) -> None:
+    """The containers of a state without their IDs (of an earlier version), if all are found, are known by these now."""
+    state = job.state
+    for release in filter(None, (state.live, state.canary)):
+        found = [box.id for box in boxes.of(job.containers, release) if box]
+        if len(found) == len(release.replicas) and not all(one.id for one in release.replicas):
+            state = state.with_release(release.made(found))
+    if state != job.state:
+        job.remember(state)
 
 
 def repair(job: Job) -> None:
@@ -63,7 +86,7 @@ def repair(job: Job) -> None:
     if damage(job).repoint and job.state.live:
         switch.point(job, job.state)
     for container in found.strays:
-        job.host.engine.remove(container.id)
+        removal.discard(job, container)
     for identifier, policy in found.policies.items():
         job.host.engine.set_restart(identifier, policy)
     job.containers = job.own()
@@ -97,8 +120,11 @@ def start(job: Job) -> None:
     job.outcome.did("started")
     status = {item.id: item.status for item in job.containers if not item.running}
     serving = [release for release in (job.state.live, job.state.canary) if release]
-    idle = [(box, at) for release in serving for box, at in job.boxes(release) if box in status]
-    for box, _ in idle:
+    found = [(release, box, at) for release in serving for box, at in job.boxes(release) if box in status]
+    idle = [(box, at) for _, box, at in found]
+    for release, box, _ in found:
+        if "restart" in release.spec:
+            job.host.engine.set_restart(box, str(release.spec["restart"]))
         if status[box] != "restarting":
             job.host.engine.start(box)
     gates.wait(job, idle, served=True)

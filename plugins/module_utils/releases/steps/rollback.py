@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ansible_collections.portside.vps.plugins.module_utils.engine.base import Image
 from ansible_collections.portside.vps.plugins.module_utils.releases import history
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
+from ansible_collections.portside.vps.plugins.module_utils.releases.state import Release
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps import deploy, records, repair
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.job import Job
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import ReleaseError
@@ -13,8 +15,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcom
 
 def foresee(job: Job, number: int | None) -> None:
     """What `restore` would do; nothing is changed."""
-    target = history.rollback_target(job.state, number)
-    job.app = records.recorded(job, target) or job.app
+    target, job.app, _ = _target(job, number)
     job.outcome.reason = f"rollback to release {target.number}"
     records.diff(job, job.state.live)
     job.outcome.did("rolled back")
@@ -31,6 +32,21 @@ def restore(job: Job, number: int | None, apps: Sequence[App]) -> None:
     """
     repair.repair(job)
     job.outcome.show(job.state.live)
+    target, job.app, image = _target(job, number)
+    job.hash, job.restores = target.hash, target.number
+    job.outcome.reason = f"rollback to release {target.number}"
+    deploy.deploy(job, image, apps)
+    job.outcome.did("rolled back")
+    job.outcome.show(job.state.live)
+
+
+def _target(job: Job, number: int | None) -> tuple[Release, App, Image]:
+    """The release to go back to, how it was declared, and its image.
+
+    Raises:
+        ReleaseError: a canary is not decided, or something of that release is gone.
+        NoSuchReleaseError: there is no such release.
+    """
     if job.state.canary:
         raise ReleaseError(f"release {job.state.canary.number} is a canary: promote or abort it first")
     target = history.rollback_target(job.state, number)
@@ -43,8 +59,4 @@ def restore(job: Job, number: int | None, apps: Sequence[App]) -> None:
             f"image {target.image} ({target.image_id}) of release {target.number} was removed from the server by "
             "hand: deploy it from the inventory"
         )
-    job.app, job.hash, job.restores = app, target.hash, target.number
-    job.outcome.reason = f"rollback to release {target.number}"
-    deploy.deploy(job, image, apps)
-    job.outcome.did("rolled back")
-    job.outcome.show(job.state.live)
+    return target, app, image
