@@ -213,12 +213,6 @@ def stories(lab_vars, servers):
     return found
 
 
-@pytest.fixture
-def story(stories, vps_name):
-    """One server's."""
-    return stories[vps_name]
-
-
 # How many cuts there are at least.
 CUTS = {
     "blue_green": 15,
@@ -231,16 +225,24 @@ CUTS = {
 }
 
 
+def told(stories, what):
+    """What happened of that kind, with each server's story: of a canary's ends, each server had one."""
+    return [
+        (name, story) for story in stories.values() for name in (story.ends if what == "end of a canary" else [what])
+    ]
+
+
+# A test sees both servers: one for each would have Pytest tell the stories again.
 @pytest.mark.parametrize("what", CUTS)
-def test_the_next_run_repairs_what_was_cut_off(story, what):
-    for name in story.ends if what == "end of a canary" else [what]:
+def test_the_next_run_repairs_what_was_cut_off(stories, what):
+    for name, story in told(stories, what):
         assert story.problems.get(name, []) == []
         assert len(story.cuts[name]) >= CUTS[what], story.cuts[name]
 
 
 @pytest.mark.parametrize("what", [what for what in CUTS if what not in {"recreate", "reboot"}])
-def test_no_visitor_notices_a_run_that_was_cut_off(story, what):
-    for name in story.ends if what == "end of a canary" else [what]:
+def test_no_visitor_notices_a_run_that_was_cut_off(stories, what):
+    for name, story in told(stories, what):
         counted = story.counted[name]
         assert counted["failed"] == 0, json.dumps(counted, indent=2)
         assert counted["requests"] > 100
@@ -248,16 +250,17 @@ def test_no_visitor_notices_a_run_that_was_cut_off(story, what):
         assert counted["switches"] > 0 or "canary" in what
 
 
-def test_visitors_see_the_page_while_an_app_is_recreated(story):
-    seen = story.counted["recreate"]
-    good = {"200", f"503 {PAGE}"}
-    assert {*seen} == good, seen
-    assert min(seen.values()) > 5, seen
+def test_visitors_see_the_page_while_an_app_is_recreated(stories):
+    for story in stories.values():
+        seen = story.counted["recreate"]
+        assert {*seen} == {"200", f"503 {PAGE}"}, seen
+        assert min(seen.values()) > 5, seen
 
 
-def test_two_containers_are_never_on_one_volume(story):
-    run = Counter()
-    for event, name in story.events:
-        run[name] = event == "start"
-        assert run.total() <= 1, story.events
-    assert len(story.events) > 20
+def test_two_containers_are_never_on_one_volume(stories):
+    for story in stories.values():
+        run = Counter()
+        for event, name in story.events:
+            run[name] = event == "start"
+            assert run.total() <= 1, story.events
+        assert len(story.events) > 20

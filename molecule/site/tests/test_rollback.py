@@ -41,12 +41,15 @@ def runs(lab_vars):
     assert set(back.changed.values()) == {0}, back.output
 
 
-def test_rollback_restores_image_and_site_options(runs, curl, domain):
+# A test sees both servers: one for each would have Pytest make the runs again.
+def test_rollback_restores_image_and_site_options(runs, servers, curl):
     for name in ("site", "rollback"):
         assert runs[name].status == 0, runs[name].output
         assert 0 not in runs[name].changed.values(), runs[name].output
-    assert json.loads(curl(f"https://admin.{domain}/health").body)["version"] == "1.0"
-    assert curl(f"https://www.admin.{domain}/hook").status == 308, "the webhook path of the later release is gone"
+    for server in servers.values():
+        domain = server["lab_domain"]
+        assert json.loads(curl(f"https://admin.{domain}/health").body)["version"] == "1.0"
+        assert curl(f"https://www.admin.{domain}/hook").status == 308, "the webhook path of the later release is gone"
 
 
 def test_site_does_not_put_back_what_was_rolled_back_but_says_so(runs, servers):
@@ -64,7 +67,8 @@ def test_the_releases_are_listed_with_number_time_image_author_and_state(runs, s
         assert said.count(word) >= len(servers), runs["list"].output
 
 
-def test_a_rollback_to_nowhere_names_what_there_is(runs, servers, curl, domain):
+def test_a_rollback_to_nowhere_names_what_there_is(runs, servers, curl):
     assert runs["nowhere"].status == 2
     assert runs["nowhere"].output.count("no earlier release to go back to") >= len(servers)
-    assert curl(f"https://admin.{domain}/health").status == 200
+    for server in servers.values():
+        assert curl(f"https://admin.{server['lab_domain']}/health").status == 200
