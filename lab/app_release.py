@@ -56,13 +56,15 @@ class Releases:
         pipes = subprocess.PIPE
         return subprocess.Popen([*self._ssh, script], stdin=pipes, stdout=pipes, stderr=pipes)
 
-    def run(self, apps: Sequence[Any], at: int | None = None, happens: str = "kill", **arguments: Any) -> Result:
+    def run(
+        self, apps: Sequence[Any], at: int | None = None, happens: Sequence[Sequence[str]] = (), **arguments: Any
+    ) -> Result:
         """Run the module.
 
         Args:
             apps: `docker_app_list`.
             at: after so many effects on the host something happens; None for never.
-            happens: `kill` (SIGKILL to the module), or a command that the server runs while the module waits.
+            happens: commands that the server runs while the module waits; without any the module gets SIGKILL.
             arguments: further ones of the module.
         """
         process = self.begin()
@@ -75,7 +77,9 @@ class Releases:
         return Result(process.returncode, json.loads(out), effects)
 
 
-def orders(apps: Sequence[Any], at: int | None = None, happens: str = "kill", **arguments: Any) -> bytes:
+def orders(
+    apps: Sequence[Any], at: int | None = None, happens: Sequence[Sequence[str]] = (), **arguments: Any
+) -> bytes:
     """What a run reads; the arguments are those of Releases.run."""
     return json.dumps({"arguments": {"apps": list(apps), **arguments}, "at": at, "happens": happens}).encode()
 

@@ -2,7 +2,7 @@
 
 Copied to the server with the module's code, see app_release.py. Reads {"arguments": …, "at": N, "happens": …} from
 standard input: after the Nth effect on the host (a call that changes something at Docker, nginx's files or the state)
-it is killed by SIGKILL, or a command runs. The effects go to standard error as they come, a line for each.
+it is killed by SIGKILL, or commands run. The effects go to standard error as they come, a line for each.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils import basic
@@ -27,11 +28,10 @@ EFFECTS = (
     (HostFront, ("_run_check", "_run_reload", "drain", "withdraw")),
     (Store, ("save", "save_secrets", "save_record", "drop_release", "forget", "make_salt")),
 )
-KILL = "kill"
 
 
-def cut_off(at: int, happens: str) -> None:
-    """Have the process die, or the command run, after that many effects; 0 for never."""
+def cut_off(at: int, happens: Sequence[Sequence[str]]) -> None:
+    """Have the process die after that many effects (0 for never), or commands run if there are any."""
     count = 0
     counting = threading.Lock()
 
@@ -44,10 +44,11 @@ def cut_off(at: int, happens: str) -> None:
                 count += 1
                 sys.stderr.write(f"{name}\n")
                 sys.stderr.flush()
-                if count == at and happens == KILL:
+                if count == at and not happens:
                     os.kill(os.getpid(), signal.SIGKILL)
                 if count == at:
-                    subprocess.run(happens, shell=True, check=True)
+                    for command in happens:
+                        subprocess.run(command, check=True)
             return result
 
         return call
@@ -62,7 +63,7 @@ def main() -> None:
     wanted = json.load(sys.stdin)
     basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": wanted["arguments"]}).encode()
     basic._ANSIBLE_PROFILE = "legacy"
-    cut_off(wanted.get("at") or 0, wanted.get("happens") or KILL)
+    cut_off(wanted.get("at") or 0, wanted.get("happens", ()))
     app_release.main()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,12 @@ class Host:
         }
 
     def release(
-        self, app: str, changes: dict[str, Any], at: int | None = None, happens: str = "kill", **arguments: Any
+        self,
+        app: str,
+        changes: dict[str, Any],
+        at: int | None = None,
+        happens: Sequence[Sequence[str]] = (),
+        **arguments: Any,
     ) -> Result:
         """Run the module for an app, see lab.app_release."""
         wanted = {**self._arguments(app), **arguments}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import (
     Condition,
     Container,
@@ -53,6 +54,15 @@ class Box:
     def port(self) -> int | None:
         bindings = self.config["HostConfig"].get("PortBindings") or {}
         return next((int(binding[0]["HostPort"]) for binding in bindings.values()), None)
+
+
+def each_step(tmp_path: Path) -> Iterator[tuple[int, Path]]:
+    """A folder for each step after which a run is cut off; the test leaves when one was not, and fails otherwise."""
+    for step in range(1, 100):
+        root = tmp_path / str(step)
+        root.mkdir()
+        yield step, root
+    pytest.fail("the runs never ended")
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,6 @@ from tests.unit.releases.release_fakes import Host, Killed, app, releaser
 
 MIGRATE = ("python", "manage.py", "migrate")
 COLLECT = ("python", "manage.py", "collectstatic")
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_disks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 def fresh(tmp_path: Path) -> Host:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,6 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.spec import 
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import Outcome
 
 from tests.unit.releases.release_fakes import Box, Host, app, releaser
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_disks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture

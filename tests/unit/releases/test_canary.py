@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.state import
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import Outcome
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
 
-from tests.unit.releases.release_fakes import Host, Killed, app, releaser
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_disks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)
+from tests.unit.releases.release_fakes import Host, Killed, app, each_step, releaser
 
 
 def fresh(root: Path) -> Host:
@@ -205,9 +199,7 @@ STEPS = {
 
 @pytest.mark.parametrize("what", STEPS)
 def test_killed_anywhere_the_app_is_served_and_the_next_run_repairs_it(tmp_path: Path, what: str) -> None:
-    for step in range(1, 100):
-        root = tmp_path / str(step)
-        root.mkdir()
+    for step, root in each_step(tmp_path):
         host = fresh(root)
         fixed: dict[str, Any] = {"upstream_file": str(root / "shop.conf"), "canary": 20}
         wanted = app(image="shop:2", **fixed)
@@ -234,7 +226,6 @@ def test_killed_anywhere_the_app_is_served_and_the_next_run_repairs_it(tmp_path:
             assert Path(fixed["upstream_file"]).read_text() == plan.wanted_upstream(wanted, state)
         else:
             return
-    pytest.fail("the runs never ended")
 
 
 def test_a_client_of_the_canary_gets_the_canary(host: Host, upstream: str, canary: App) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import os
 import ssl
 import subprocess
 import threading
@@ -62,11 +61,6 @@ def test_what_proves_the_contrary(found: Seen, words: str) -> None:
 def test_the_servers_of_an_upstream_file() -> None:
     text = "# x\nhash $remote_addr;\nserver 127.0.0.1:1 max_fails=0;\nserver [::1]:2;\nserver 172.18.0.2:8 backup;\n"
     assert proof.servers(text) == {"127.0.0.1:1", "[::1]:2", "172.18.0.2:8"}
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_disks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.state import
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import Outcome
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
 
-from tests.unit.releases.release_fakes import Box, FakeStore, Host, Killed, app, releaser
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_disks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thousands of state files are written here; none of them has to survive a power cut."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
+from tests.unit.releases.release_fakes import Box, FakeStore, Host, Killed, app, each_step, releaser
 
 
 @pytest.fixture
@@ -398,9 +391,7 @@ def _killed(root: Path, scenario: str, first: int, second: int | None) -> bool:
 
 @pytest.mark.parametrize("image", ["shop:2", "shop:bad"])
 def test_killed_anywhere_with_one_port_ends_with_one_container(tmp_path: Path, image: str) -> None:
-    for step in range(1, 100):
-        root = tmp_path / str(step)
-        root.mkdir()
+    for step, root in each_step(tmp_path):
         host = Host(root / "apps", present={"shop:1": "one", "shop:2": "two", "shop:bad": "bad"}, statuses={"bad": 500})
         fixed: dict[str, Any] = {"upstream_file": str(root / "shop.conf"), "host_ports": (8000,)}
         deploy(host, app(**fixed))
@@ -415,7 +406,6 @@ def test_killed_anywhere_with_one_port_ends_with_one_container(tmp_path: Path, i
             assert host.answer(fixed["upstream_file"]) == 200
         else:
             return
-    pytest.fail("the runs never ended")
 
 
 def kill_after(host: Host, effect: str, wanted: App) -> None:
@@ -507,9 +497,7 @@ def test_a_server_that_is_started_again_in_between_runs_one_and_never_both(
 ) -> None:
     fixed = {"restart": policy, **ALONE[how]}
     dark = 0
-    for step in range(1, 100):
-        root = tmp_path / str(step)
-        root.mkdir()
+    for step, root in each_step(tmp_path):
         host = Host(root / "apps", present={"shop:1": "one", "shop:2": "two"})
         host.answering["172.18.0.2", 8000] = 200
         deploy(host, app(**fixed))
@@ -532,7 +520,6 @@ def test_a_server_that_is_started_again_in_between_runs_one_and_never_both(
             # Between two calls to the engine, where there is no port that keeps the two apart.
             assert dark <= (how == "private")
             return
-    pytest.fail("the runs never ended")
 
 
 MOVED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -551,9 +538,7 @@ def test_a_server_that_is_started_again_never_runs_two_releases_on_different_por
     tmp_path: Path, how: str, newest_first: bool
 ) -> None:
     old, new = MOVED[how]
-    for step in range(1, 100):
-        root = tmp_path / str(step)
-        root.mkdir()
+    for step, root in each_step(tmp_path):
         host = Host(root / "apps", present={"shop:1": "one", "shop:2": "two"})
         host.answering["172.18.0.2", 8000] = 200
         deploy(host, app(**old))
@@ -568,7 +553,6 @@ def test_a_server_that_is_started_again_never_runs_two_releases_on_different_por
             assert len({box.image_id for box in host.up("shop")}) <= 1
         else:
             return
-    pytest.fail("the runs never ended")
 
 
 def test_a_release_that_comes_back_has_its_restart_policy_again(host: Host) -> None:

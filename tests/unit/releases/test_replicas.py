@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcom
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
 from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError
 
-from tests.unit.releases.release_fakes import Host, Killed, app, releaser
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_disks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)
+from tests.unit.releases.release_fakes import Host, Killed, app, each_step, releaser
 
 
 def fresh(root: Path) -> Host:
@@ -151,9 +145,7 @@ def test_one_that_is_rolled_back_to_has_as_many_as_it_had(host: Host, upstream: 
 
 @pytest.mark.parametrize("image", ["shop:2", "shop:bad"])
 def test_killed_anywhere_the_app_is_served_and_the_next_run_repairs_it(tmp_path: Path, image: str) -> None:
-    for step in range(1, 100):
-        root = tmp_path / str(step)
-        root.mkdir()
+    for step, root in each_step(tmp_path):
         host = fresh(root)
         fixed: dict[str, Any] = {"upstream_file": str(root / "shop.conf"), "replicas": 2}
         deploy(host, app(**fixed))
@@ -173,7 +165,6 @@ def test_killed_anywhere_the_app_is_served_and_the_next_run_repairs_it(tmp_path:
             assert len({name.partition("-")[2].partition("-")[0] for name, _ in running(host)}) == 1
         else:
             return
-    pytest.fail("the runs never ended")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,6 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcom
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
 
 from tests.unit.releases.release_fakes import Host, Killed, app, releaser
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_disks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 def fresh(tmp_path: Path) -> Host:

@@ -15,9 +15,13 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcom
 
 def damage(job: Job) -> plan.Damage:
     """What an earlier run left half done, or somebody's hand undid."""
-    served = job.host.front.served(job.app.upstream_file) if job.app.upstream_file else None
-    found = plan.damage(job.app, job.state, job.containers, served)
+    found = _left(job)
     return found if found.finish or found.abandon else replace(found, policies=_policies(job))
+
+
+def _left(job: Job) -> plan.Damage:
+    served = job.host.front.served(job.app.upstream_file) if job.app.upstream_file else None
+    return plan.damage(job.app, job.state, job.containers, served)
 
 
 def _policies(job: Job) -> dict[str, str]:
@@ -83,7 +87,7 @@ def repair(job: Job) -> None:
         switch.switch(job, found.finish)
     elif found.abandon:
         give_up(job, found.abandon, "the run that made it was interrupted")
-    if damage(job).repoint and job.state.live:
+    if _left(job).repoint and job.state.live:
         switch.point(job, job.state)
     for container in found.strays:
         removal.discard(job, container)
@@ -130,5 +134,5 @@ def start(job: Job) -> None:
     gates.wait(job, idle, served=True)
     removal.strays(job)
     job.look()
-    if damage(job).repoint:
+    if _left(job).repoint:
         switch.point(job, job.state)
