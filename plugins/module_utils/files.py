@@ -18,6 +18,13 @@ def read_text(path: Path) -> str | None:
         return None
 
 
+def wrong_rights(path: Path, mode: int) -> str:
+    """Mode and owner of a file, in words, where they are not this mode and this user; empty where they are."""
+    found = os.stat(path)
+    right = found.st_mode & 0o777 == mode and found.st_uid == os.geteuid()
+    return "" if right else f"mode {found.st_mode & 0o777:04o}, owner {found.st_uid}"
+
+
 def write_atomic(path: Path, content: str, mode: int = 0o644, owner: str | None = None) -> None:
     """Replace the file in one step (rename(2)); it is on the disk when this returns.
 

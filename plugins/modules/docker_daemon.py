@@ -61,7 +61,6 @@ steps:
   returned: always
 """
 
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -71,7 +70,7 @@ from typing import Any
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
 from ansible_collections.portside.vps.plugins.module_utils.daemon import host, options
 from ansible_collections.portside.vps.plugins.module_utils.daemon.host import DaemonError
-from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
+from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic, wrong_rights
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule, without_logins
 
 # Stands while the daemon has not taken the files yet. It is gone after a boot, and so is the old daemon.
@@ -96,7 +95,7 @@ class _File:
     def of(cls, path: Path, after: str | None, *, alike: bool = False) -> _File:
         """`alike` says that the text there means the same, however it is written."""
         before = read_text(path)
-        rights = "" if before is None else _wrong_rights(path)
+        rights = "" if before is None else wrong_rights(path, MODE)
         return cls(path, before, after, (before == after or alike) and not rights, rights)
 
     def put(self, text: str | None) -> None:
@@ -116,13 +115,6 @@ class _File:
             "before": f"({self.rights})\n{before}" if self.rights else before,
             "after": without_logins(self.after or ""),
         }
-
-
-def _wrong_rights(path: Path) -> str:
-    """Mode and owner of a file that others could read or write; empty where they are as they have to be."""
-    found = os.stat(path)
-    right = found.st_mode & 0o777 == MODE and found.st_uid == os.geteuid()
-    return "" if right else f"mode {found.st_mode & 0o777:04o}, owner {found.st_uid}"
 
 
 def _check(path: Path, text: str) -> None:
@@ -189,21 +181,21 @@ def _work(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     running = installed and host.active()
     steps = _steps(old or {}, wanted, files[1]) if running else []
     state = host.at_boot() if installed else ""
-    service = ["unmask"] * state.startswith("masked") + ["enable"] * (state != "enabled") + ["start"] * (not running)
+    unmask = ["unmask"] * state.startswith("masked")
+    service = ["enable"] * (state != "enabled") + ["start"] * (not running)
     if not files[0].same and installed:
         _check(path, text)
     if not check_mode:
-        if "unmask" in service:
-            host.systemctl("unmask")
+        for verb in unmask:
+            host.systemctl(verb)
         if steps or not same:
             _replace(files, steps, wanted)
         for verb in service:
-            if verb != "unmask":
-                host.systemctl(verb)
+            host.systemctl(verb)
         PENDING.unlink(missing_ok=True)
     return {
         "changed": bool(steps or service or not same),
-        "steps": [*steps, *service],
+        "steps": [*steps, *unmask, *service],
         "diff": [file.diff() for file in files if not file.same] + ([_service_diff(state, running)] if service else []),
     }
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic
+from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic, wrong_rights
 from ansible_collections.portside.vps.plugins.module_utils.quiet import LOGIN, without_logins
 
 CONF = Path("/etc/apt/apt.conf.d/95portside-proxy")
@@ -46,11 +45,9 @@ def change(text: str | None, path: Path = CONF) -> Change | None:
     before = read_text(path)
     if before is None:
         return Change("", text, mode(text)) if text else None
-    found = os.stat(path)
-    right = found.st_mode & 0o777 == mode(text) and found.st_uid == os.geteuid()
-    if before == text and right:
+    rights = wrong_rights(path, mode(text))
+    if before == text and not rights:
         return None
-    rights = "" if right else f"mode {found.st_mode & 0o777:04o}, owner {found.st_uid}"
     return Change(before, text, mode(text), rights)
 
 
