@@ -38,7 +38,8 @@ def _profile(rounds: Sequence[tuple[Timed, Tasks]]) -> dict[str, Any]:
         {
             "task": same[0]["task"],
             "action": same[0]["action"],
-            "remote": same[0]["task"] in called,
+            # A role may have two tasks of one name, of which one is skipped.
+            "remote": same[0]["task"] in called and not same[0]["skipped"],
             "seconds": round(statistics.median(one["seconds"] for one in same), 3),
         }
         for same in zip(*(tasks for _, tasks in rounds), strict=True)

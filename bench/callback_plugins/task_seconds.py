@@ -15,8 +15,8 @@ name: task_seconds
 type: aggregate
 short_description: writes the seconds of each task
 description:
-  - With E(TASK_SECONDS_FILE) set, writes there as JSON, in the order of the run, each task's name, its action, and the
-    seconds until the next one began.
+  - With E(TASK_SECONDS_FILE) set, writes there as JSON, in the order of the run, each task's name, its action, whether
+    it was skipped, and the seconds until the next one began.
 author: [The Portside authors]
 """
 
@@ -31,6 +31,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
     def __init__(self) -> None:
         super().__init__()
         self._begun: list[tuple[str, str, float]] = []
+        self._skipped: set[int] = set()
 
     def _begins(self, task: Any) -> None:
         self._begun.append((task.get_name(), task.resolved_action or task.action, time.monotonic()))
@@ -43,6 +44,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         """A handler begins."""
         self._begins(task)
 
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        """A task had nothing to do."""
+        self._skipped.add(len(self._begun))
+
     def v2_playbook_on_stats(self, stats: Any) -> None:
         """The run is over."""
         target = os.environ.get("TASK_SECONDS_FILE")
@@ -50,7 +55,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
             return
         ends = [*(begun for _, _, begun in self._begun[1:]), time.monotonic()]
         found = [
-            {"task": name, "action": action.rpartition(".")[2], "seconds": round(end - begun, 3)}
-            for (name, action, begun), end in zip(self._begun, ends, strict=True)
+            {
+                "task": name,
+                "action": action.rpartition(".")[2],
+                "skipped": number in self._skipped,
+                "seconds": round(end - begun, 3),
+            }
+            for number, ((name, action, begun), end) in enumerate(zip(self._begun, ends, strict=True), 1)
         ]
         Path(target).write_text(json.dumps(found), encoding="utf-8")
