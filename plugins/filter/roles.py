@@ -56,7 +56,10 @@ def release_problems(release: str, role: str) -> list[str]:
 
 def release_value(release: str, role: str, name: str) -> object:
     """The value of a role's variable for a release such as `Debian_13`; an empty text if it knows none such."""
-    return roles.of_release(role, release, name) if release in roles.releases([role]) else ""
+    try:
+        return roles.of_release(role, release, name)
+    except FileNotFoundError:
+        return ""
 
 
 class FilterModule:

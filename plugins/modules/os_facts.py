@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: which release of which distribution a host runs, and at which addresses."""
+"""Ansible module: what the playbooks decide by: a host's distribution, its addresses, and rejected releases."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ description:
   - Sets the facts of the distribution that the roles of this collection ask for, from C(/etc/os-release) alone, and
     the host's addresses on the interfaces that lead outside.
   - M(ansible.builtin.setup) with the subset C(distribution) finds the same and more, in twice the time.
+options:
+  state_dir:
+    description:
+      - Where M(portside.vps.app_release) keeps the state of each app. With it, RV(rejections) is found.
+    type: path
 attributes:
   check_mode: {support: full, description: Changes nothing.}
   diff_mode: {support: none, description: Changes nothing.}
@@ -23,6 +28,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+rejections:
+  description:
+    - Whether a release of any app was rejected or rolled back, so that M(portside.vps.app_releases) has to say which
+      apps stay on an earlier one. Also when what is remembered of an app can't be understood.
+  type: bool
+  returned: with O(state_dir)
 ansible_facts:
   description:
     - C(distribution), C(distribution_version), C(distribution_major_version) and C(distribution_release).
@@ -43,6 +54,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils import uplink
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
 from ansible_collections.portside.vps.plugins.module_utils.os_release import facts
+from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
 
 
 def own_addresses() -> list[str]:
@@ -55,12 +67,14 @@ def own_addresses() -> list[str]:
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = AnsibleModule(argument_spec={"state_dir": {"type": "path"}}, supports_check_mode=True)
+    state_dir = module.params["state_dir"]
     try:
         release = facts(Path("/etc/os-release").read_text(encoding="utf-8", errors="replace"))
     except OSError as error:
         module.fail_json(msg=f"/etc/os-release says which system this is, and can't be read: {error.strerror}")
-    module.exit_json(changed=False, ansible_facts={**release, "own_addresses": own_addresses()})
+    found = {"rejections": Store(Path(state_dir)).rejections()} if state_dir else {}
+    module.exit_json(changed=False, ansible_facts={**release, "own_addresses": own_addresses()}, **found)
 
 
 if __name__ == "__main__":

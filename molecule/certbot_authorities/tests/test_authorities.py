@@ -27,8 +27,10 @@ def days_later(server):
         before = server.sh("systemctl", "show", "--property=InactiveEnterTimestampMonotonic", "certbot.service")
         server.sh("systemctl", "start", "certbot.timer")
         show = ("systemctl", "show", "--property=InactiveEnterTimestampMonotonic", "certbot.service")
-        server.wait_until(lambda: server.sh(*show) != before, "the timer has run its service", seconds=120)
-        return server.sh("systemctl", "show", "--property=Result", "--value", "certbot.service")
+        server.wait_until(lambda: server.sh(*show) != before, "the timer has run its service", seconds=400)
+        result = server.sh("systemctl", "show", "--property=Result", "--value", "certbot.service")
+        print(server.sh("journalctl", "--unit=certbot.service", "--lines=60", "--no-pager"))
+        return result
 
     yield go
     server.sh("rm", "-f", TIME, NOW_AND_THEN)

@@ -16,9 +16,10 @@ def on_each(lab_vars, servers):
     lab = Lab(lab_vars["lab_name"])
 
     def run(command):
-        running = {name: ssh(lab, name, command, stdin=subprocess.DEVNULL) for name in servers}
-        done = {name: process.communicate(timeout=120)[0] for name, process in running.items()}
+        options = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        running = {name: ssh(lab, name, command, **options) for name in servers}
+        done = {name: process.communicate(timeout=300) for name, process in running.items()}
         assert not any(process.returncode for process in running.values()), done
-        return done
+        return {name: said for name, (said, _) in done.items()}
 
     return run

@@ -15,16 +15,12 @@ import yaml
 from lab import outside
 from lab.identity import Lab
 from lab.playbook import ROOT, run
-from soak.run import Load, ssh
+from soak.run import Load, renewal, ssh
 
 SETTINGS = ROOT / "molecule" / "site" / "inventory"
 APPS = yaml.safe_load((SETTINGS / "group_vars" / "vps.yml").read_text(encoding="utf-8"))["portside_apps"]
 NAME = "load"
 CLIENTS = {"kept": 5, "fresh": 2, "h2": 4}
-RENEW = (
-    'env "$(systemctl show certbot.service --property=Environment --value)" '
-    f"certbot renew --quiet --force-renewal --no-random-sleep-on-renew --cert-name {NAME}"
-)
 # The same app for a hundred clients, each with an address of its own, asked twice.
 CLIENTS_OF_CANARY = """
 import http.client, json
@@ -100,7 +96,7 @@ def everything(fleet):
     fleet.see_headers("before the abort")
     fleet.play("abort", "playbooks/abort.yml", "-e", f"app={NAME}", **another)
     fleet.see_headers("after the abort")
-    fleet.on_each(RENEW)
+    fleet.on_each(renewal(NAME))
     fleet.on_each("systemctl reset-failed docker; systemctl restart docker")
     # As in an upgrade: both packages are unpacked and configured anew.
     fleet.on_each("DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --reinstall nginx nginx-common")

@@ -80,6 +80,12 @@ class Store:
                     found[name] = state
         return found
 
+    def rejections(self) -> bool:
+        """Whether a release of any app was rejected, or can have been: what is remembered can't be understood."""
+        known = self.readable()
+        releases = [release for state in known.values() for release in state.releases]
+        return len(known) < len(self.names()) or any(release.state == states.REJECTED for release in releases)
+
     def save(self, state: AppState) -> None:
         """Replace what is remembered of the app."""
         directory = self._directory(self.root / state.app)
