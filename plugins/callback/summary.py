@@ -13,6 +13,7 @@ from ansible_collections.portside.vps.plugins.module_utils.diagnosis import repo
 from ansible_collections.portside.vps.plugins.module_utils.inventory import roles, summary
 from ansible_collections.portside.vps.plugins.module_utils.status import screen
 from ansible_collections.portside.vps.plugins.module_utils.status.board import Board
+from ansible_collections.portside.vps.plugins.plugin_utils import ahead
 
 DOCUMENTATION = r"""
 name: summary
@@ -78,6 +79,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         elif action == CERTIFICATES:
             self._certificates[result.host.name] = list(result.result.get("certificates") or [])
         self._board.keep(result.host.name, str(action), str(result.task.get_name()), result.result)
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:
+        """Have the modules of the play packed while its first tasks run."""
+        ahead.start(play)
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Keep what the modules return."""
