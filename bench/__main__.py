@@ -11,6 +11,8 @@ minute: what is compared was measured in turns, and the table shows ratios.
 from __future__ import annotations
 
 import argparse
+import sys
+import traceback
 
 from bench import downtime, first, hosts, profile, report, results, scale, wire
 from bench.goals import rows
@@ -36,12 +38,19 @@ def main() -> None:
     if arguments.publish:
         report.publish(results.load())
         return
+    failed = []
     for part in arguments.parts or PARTS:
         before = results.load_average()
-        results.save(part, before, PARTS[part]())
+        try:
+            results.save(part, before, PARTS[part]())
+        except (Exception, SystemExit):  # the other parts can be measured all the same
+            traceback.print_exc()
+            failed.append(part)
     for row in rows(results.load()):
         print(f"{row.what:<54} {row.goal:<14} {row.measured:>8}  {row.spread:<16} {row.verdict}")
     print(f"written to {results.PATH}")
+    if failed:
+        sys.exit(f"not measured: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import resource
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -17,11 +19,12 @@ import yaml
 
 from lab import app, lifecycle, ssh
 from lab.identity import Lab
-from lab.playbook import Run, run
+from lab.playbook import COUNTING, ROOT, Run, run
 from lab.releases import parse_hosts
 from lab.services import REGISTRY, AcmeOptions
 
 RELEASE = "debian13"
+JOURNAL = ROOT / ".build" / "bench.jsonl"
 T = TypeVar("T")
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -36,6 +39,13 @@ class Timed:
     run: Run
     kilobytes: int
     processor: float
+
+
+def note(**found: Any) -> None:
+    """Keep a figure at once, in .build/bench.jsonl: what comes after it may fail."""
+    JOURNAL.parent.mkdir(exist_ok=True)
+    with JOURNAL.open("a", encoding="utf-8") as journal:
+        journal.write(json.dumps({"time": round(time.time()), **found}) + "\n")
 
 
 class Bed:
@@ -53,7 +63,12 @@ class Bed:
         return self
 
     def __exit__(self, *_: object) -> None:
-        lifecycle.down(self.lab)
+        try:
+            lifecycle.down(self.lab)
+        except Exception as error:  # what was measured is worth more than a clean machine
+            print(
+                f"bench: left: {self.lab.name} (`python -m lab down --lab {self.lab.name}`): {error}", file=sys.stderr
+            )
 
     @property
     def inventory(self) -> Path:
@@ -68,6 +83,7 @@ class Bed:
         *arguments: str,
         changes: bool | None = None,
         environment: Mapping[str, str] = _NONE,
+        summary: bool = True,
     ) -> Timed:
         """Run a playbook as somebody who comes to it does, without an open connection; a failure ends the benchmark.
 
@@ -78,6 +94,7 @@ class Bed:
             arguments: of ansible-playbook.
             changes: whether something has to change, or nothing may; None where that doesn't matter.
             environment: of ansible-playbook.
+            summary: whether our callback is there, which does some work for every run.
         """
         ssh.forget_connections(self.lab)
         path = self.lab.state / "bench.yml"
@@ -85,7 +102,19 @@ class Bed:
         fresh = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
         with fresh as process:
             whole = ("--limit", host, "-e", f"@{path}", *arguments)
-            timed = process.submit(_timed, playbook, self.inventory, whole, dict(environment)).result()
+            timed = process.submit(_timed, playbook, self.inventory, whole, dict(environment), summary).result()
+        note(
+            lab=self.lab.name,
+            playbook=playbook,
+            host=host,
+            environment=dict(environment),
+            status=timed.run.status,
+            seconds=timed.run.seconds,
+            processor=timed.processor,
+            kilobytes=timed.kilobytes,
+            changed=timed.run.changed,
+            calls=timed.run.calls,
+        )
         if timed.run.status != 0:
             sys.exit(f"{playbook} on {host} failed:\n{timed.run.output}")
         if changes is not None and any(timed.run.changed.values()) is not changes:
@@ -103,10 +132,13 @@ def in_turns(kinds: Mapping[str, Callable[[], T]], rounds: int) -> list[dict[str
     return found[1:]
 
 
-def _timed(playbook: str, inventory: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> Timed:
+def _timed(
+    playbook: str, inventory: Path, arguments: Sequence[str], environment: Mapping[str, str], summary: bool
+) -> Timed:
     """In a process of its own, so that the resources used by its children are those of this run."""
     os.environ.update(environment)
-    done = run(playbook, [inventory], *arguments, limit=3600)
+    callbacks = (*COUNTING, "portside.vps.summary") if summary else COUNTING
+    done = run(playbook, [inventory], *arguments, limit=1200, callbacks=callbacks)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Timed(done, used.ru_maxrss, used.ru_utime + used.ru_stime)
 

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+COUNTING = ("remote_calls", "task_seconds")
 RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=\d+\s+failed=\d+", re.MULTILINE)
 
 
@@ -43,6 +44,7 @@ def run(
     *arguments: str,
     variables: dict[str, Any] | None = None,
     limit: float = 900,
+    callbacks: Sequence[str] = (*COUNTING, "portside.vps.summary"),
 ) -> Run:
     """Run a playbook of this checkout.
 
@@ -52,6 +54,7 @@ def run(
         arguments: further arguments of ansible-playbook.
         variables: extra variables, which win over the inventories'.
         limit: seconds until the run is given up (subprocess.TimeoutExpired).
+        callbacks: those that are enabled; without COUNTING nothing is known of the calls.
     """
     with TemporaryDirectory() as folder:
         counted = Path(folder) / "calls.json"
@@ -61,7 +64,7 @@ def run(
             **os.environ,
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "bench" / "callback_plugins"),
-            "ANSIBLE_CALLBACKS_ENABLED": "remote_calls,task_seconds,portside.vps.summary",
+            "ANSIBLE_CALLBACKS_ENABLED": ",".join(callbacks),
             # Molecule forces colours, which would stand between the words that are looked for.
             "ANSIBLE_FORCE_COLOR": "0",
             "ANSIBLE_NOCOLOR": "1",

@@ -27,6 +27,7 @@ description:
     run failed.
   - After C(playbooks/diagnose.yml), the path of each app with a mark for each hop, what is broken, and what mends it.
   - After C(playbooks/status.yml), a screen for each host, with what differs from the inventory.
+  - Beside a play with modules of this collection, a process packs them for the server, so that their tasks need not.
 requirements: ["C(callbacks_enabled = portside.vps.summary) in ansible.cfg"]
 author: [The Portside authors]
 """

@@ -9,6 +9,8 @@ into the cache that Ansible keeps for the run. A module that is not ready in tim
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -17,6 +19,7 @@ from ansible import constants
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import module_loader
 from ansible.template import Templar
+from ansible.utils.display import Display
 
 COLLECTION = "portside.vps."
 
@@ -54,6 +57,12 @@ def pack(names: Sequence[str]) -> None:
 
 
 def _quietly(names: Sequence[str]) -> None:
+    # Ansible's own handlers look after its workers, of which this process has none; the run ends it with SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
     # Whatever is wrong, the task itself runs into it, and says so.
     with suppress(Exception):
         pack(names)
@@ -66,4 +75,7 @@ def start(play: Any) -> None:
         return
     names = modules(play)
     if names:
-        multiprocessing.get_context("fork").Process(target=_quietly, args=(names,), daemon=True).start()
+        beside = multiprocessing.get_context("fork").Process(target=_quietly, args=(names,), daemon=True)
+        # As Ansible starts its workers: none may be forked while somebody writes, with a lock that nobody would open.
+        with Display()._lock:
+            beside.start()

@@ -10,7 +10,8 @@ from typing import Any
 # share our prefixes (docker_users, nginx_user), so a name that resembles none of ours is none of our business.
 ALIKE = 0.85
 
-# Variables of the roles' that the playbooks fill, and what to do in their place: whoever sets one would go unheard.
+# Variables of the roles' that the playbooks fill or pass by, and what to do in their place: whoever sets one would go
+# unheard.
 _PROXY = "say it in `portside_egress.{}`".format
 _APPS = "it is made from `portside_apps`: say it there"
 _PACKAGES = "packages are installed for all roles at once: leave it out"

@@ -60,12 +60,10 @@ class Store:
             StoreError: its file can't be understood.
         """
         path = self.root / app / "state.json"
-        text = read_text(path)
-        if text is None:
-            return None
         try:
-            return states.from_json(text)
-        except states.StateError as error:
+            text = read_text(path)
+            return None if text is None else states.from_json(text)
+        except (states.StateError, UnicodeDecodeError, OSError) as error:
             raise StoreError(
                 f"{path} can't be read ({error}): move it aside and run again; the running container is then taken over"
             ) from error

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -66,9 +69,27 @@ def test_a_module_that_was_packed_is_not_packed_again(cache):
     assert packed.stat().st_mtime == 0
 
 
-def test_ansible_changed_inside_is_no_reason_to_fail(cache, monkeypatch):
+def test_ansible_changed_inside_is_no_reason_to_fail(cache, monkeypatch, capfd):
     monkeypatch.setattr("ansible.executor.module_common.modify_module", None)
-    ahead._quietly(["portside.vps.os_facts"])
+    process = multiprocessing.get_context("fork").Process(target=ahead._quietly, args=(["portside.vps.os_facts"],))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+    assert "".join(capfd.readouterr()) == ""
+
+
+def test_a_run_that_is_interrupted_hears_nothing_of_it(cache, monkeypatch, capfd):
+    monkeypatch.setattr(ahead, "pack", lambda _: time.sleep(60))
+    process = multiprocessing.get_context("fork").Process(target=ahead._quietly, args=([],))
+    process.start()
+    time.sleep(0.5)
+    os.kill(process.pid, signal.SIGINT)
+    process.join(0.5)
+    assert process.is_alive()
+    process.terminate()
+    process.join(5)
+    assert process.exitcode == -signal.SIGTERM
+    assert "".join(capfd.readouterr()) == ""
 
 
 def test_nothing_is_packed_for_mitogen(monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState, Release
-from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
+from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
 
 
 def release(number, kind):
@@ -31,8 +31,16 @@ def test_a_host_without_apps_has_none(tmp_path):
     assert not Store(tmp_path / "apps").rejections()
 
 
-def test_what_can_not_be_understood_may_hold_one(tmp_path):
+@pytest.mark.parametrize("content", [b"{", b"\xff", None], ids=["cut off", "not UTF-8", "a directory"])
+def test_what_can_not_be_understood_may_hold_one(tmp_path, content):
     store = Store(tmp_path)
     store.save(AppState("shop", releases=(release(1, states.LIVE),)))
-    (tmp_path / "shop" / "state.json").write_text("{", encoding="utf-8")
+    path = tmp_path / "shop" / "state.json"
+    path.unlink()
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
     assert store.rejections()
+    with pytest.raises(StoreError, match="move it aside"):
+        store.load("shop")
