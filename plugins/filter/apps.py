@@ -9,7 +9,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.portside.vps.plugins.module_utils.inventory import apps as portside_apps
 from ansible_collections.portside.vps.plugins.module_utils.inventory import egress, roles, variables, wiring
 from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import SETTINGS
-from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError
+from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError, plain
 
 
 def inventory_problems(settings: Mapping[str, Any], role_names: Iterable[str]) -> list[str]:
@@ -19,6 +19,7 @@ def inventory_problems(settings: Mapping[str, Any], role_names: Iterable[str]) -
         settings: the host's variables that begin with `portside_` or with the name of one of the roles.
         role_names: the roles whose own variables are checked too.
     """
+    settings = plain(settings)
     found = variables.unknown(settings, SETTINGS, "portside_") + variables.ignored(settings, roles.all_defaults())
     found += portside_apps.settings_problems(settings)
     for role in role_names:
@@ -38,7 +39,7 @@ def completed(raw: Any) -> list[wiring.App]:
         AnsibleFilterError: it can't be used; a line for each reason.
     """
     try:
-        return portside_apps.complete(raw)
+        return portside_apps.complete(plain(raw))
     except InvalidInputError as invalid:
         raise AnsibleFilterError(str(invalid)) from invalid
 
