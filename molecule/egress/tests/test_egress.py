@@ -60,6 +60,8 @@ def proxied(client):
     return lines
 
 
+# It is first only among tests of the same server.
+@pytest.mark.usefixtures("vps_name")
 def test_while_the_server_was_set_up_pulls_alone_went_through_the_proxy(client):
     asked = client.check_output(f"cat {LOG}")
     assert "registry.lab.test:5000" in asked, "docker: proxy"
