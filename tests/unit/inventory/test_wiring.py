@@ -92,8 +92,8 @@ def test_every_option_of_an_app_arrives_at_nginx():
     upstreams = [(up["file"], up["servers"], up["keepalive"], up["keepalive_timeout"]) for up in served["upstreams"]]
     assert upstreams == [
         ("/up/shop-api.conf", [], 8, "500ms"),
-        ("/up/blog.conf", [], 32, "1s"),
-        (None, ["127.0.0.1:9100"], 32, "1s"),
+        ("/up/blog.conf", [], 256, "1s"),
+        (None, ["127.0.0.1:9100"], 256, "1s"),
     ]
     assert served["locations"][1]["strip_prefix"] is True
 

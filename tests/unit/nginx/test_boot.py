@@ -13,7 +13,7 @@ SITE = """\
 upstream portside_shop {{
     # Names the live release.
     include {up}/shop.conf;
-    keepalive 32;
+    keepalive 256;
 }}
 server {{
     listen 443 ssl;

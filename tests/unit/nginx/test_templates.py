@@ -148,7 +148,7 @@ def test_upstream_from_a_file_or_from_a_list():
     text = site(upstream={"servers": ["127.0.0.1:8000", "[::1]:8001"]})
     assert "server 127.0.0.1:8000 max_fails=0;" in text
     assert "server [::1]:8001 max_fails=0;" in text
-    assert "keepalive 32;" in text
+    assert "keepalive 256;" in text
 
 
 def test_what_a_client_claims_does_not_reach_the_app():
