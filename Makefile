@@ -92,7 +92,7 @@ soak: venv  ## 50 deploys on each Debian under 50,000 requests and more, with ev
 	$(BIN)/python -m soak
 
 .PHONY: drift
-drift: venv  ## Change 71 managed things by hand, one at a time: a run finds and mends each (20 minutes)
+drift: venv  ## Change 71 managed things by hand, one at a time: a run finds and mends each (a quarter of an hour)
 	$(BIN)/python -m soak.drift
 
 .PHONY: orders
