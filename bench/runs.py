@@ -19,7 +19,7 @@ import yaml
 
 from lab import app, lifecycle, ssh
 from lab.identity import Lab
-from lab.playbook import COUNTING, ROOT, Run, run
+from lab.playbook import CALLBACKS, COUNTING, ROOT, Run, run
 from lab.releases import parse_hosts
 from lab.services import REGISTRY, AcmeOptions
 
@@ -137,8 +137,7 @@ def _timed(
 ) -> Timed:
     """In a process of its own, so that the resources used by its children are those of this run."""
     os.environ.update(environment)
-    callbacks = (*COUNTING, "portside.vps.summary") if summary else COUNTING
-    done = run(playbook, [inventory], *arguments, limit=1200, callbacks=callbacks)
+    done = run(playbook, [inventory], *arguments, limit=1200, callbacks=CALLBACKS if summary else COUNTING)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Timed(done, used.ru_maxrss, used.ru_utime + used.ru_stime)
 

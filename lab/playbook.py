@@ -16,6 +16,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 COUNTING = ("remote_calls", "task_seconds")
+CALLBACKS = (*COUNTING, "portside.vps.summary")
 RECAP = re.compile(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)\s+unreachable=\d+\s+failed=\d+", re.MULTILINE)
 
 
@@ -44,7 +45,7 @@ def run(
     *arguments: str,
     variables: dict[str, Any] | None = None,
     limit: float = 900,
-    callbacks: Sequence[str] = (*COUNTING, "portside.vps.summary"),
+    callbacks: Sequence[str] = CALLBACKS,
 ) -> Run:
     """Run a playbook of this checkout.
 

@@ -40,7 +40,7 @@ def modules(play: Any) -> list[str]:
 
 def pack(names: Sequence[str]) -> None:
     """Put the modules into the cache of this run."""
-    from ansible.executor import module_common  # noqa: PLC0415  # its place may change: then nothing is done ahead
+    from ansible.executor import module_common  # noqa: PLC0415  # inner to ansible-core: should it move, the callback loads all the same
 
     templar = Templar(DataLoader())
     for name in names:
