@@ -51,9 +51,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         )
         if confirmed.get("failed"):
             return {**result, "failed": True, "msg": confirmed.get("msg", "the change could not be confirmed")}
-        result["unconfirmed"] = bool(confirmed.get("superseded"))
-        if result["unconfirmed"]:
-            result["confirmed_by"] = "nobody yet: another run has changed more since, and confirms both or neither"
+        result["unconfirmed"] = not confirmed["kept"]
+        if confirmed["superseded"]:
+            result["confirmed_by"] = (
+                "another run, which has changed more since"
+                if confirmed["kept"]
+                else "nobody yet: another run has changed more since, and confirms both or neither"
+            )
         return result
 
     def _connect_anew(self, deadline: float) -> str:

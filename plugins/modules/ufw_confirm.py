@@ -23,7 +23,7 @@ options:
   change:
     description:
       - RV(portside.vps.ufw_policy#module:change), the change that is meant. Empty for whichever waits.
-      - If another run has changed more since, nothing is confirmed; that run has to.
+      - If another run has changed more since, nothing is confirmed; that run has to, or has done so already.
     type: str
     default: ''
 attributes:
@@ -38,6 +38,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+kept:
+  description: Whether the change stays, no matter which run confirmed it.
+  type: bool
+  returned: success
 superseded:
   description: Whether another run has changed more since, so that its confirmation decides about both.
   type: bool
@@ -68,7 +72,11 @@ def main() -> None:
                 msg="There is no change to confirm: the revert timer has run, or the host was rebooted, and the"
                 " firewall is the one from before."
             )
-    module.exit_json(changed=outcome == "kept", superseded=outcome == "superseded")
+    module.exit_json(
+        changed=outcome == "kept",
+        kept=outcome in ("kept", "kept by another"),
+        superseded=outcome in ("superseded", "kept by another"),
+    )
 
 
 if __name__ == "__main__":

@@ -129,8 +129,8 @@ def test_a_reboot_or_a_power_cut_before_the_confirmation_brings_the_old_firewall
     passed(role(), changed=0)
 
 
-def test_two_runs_at_once_leave_the_policy_of_one_of_them(servers):
-    ports = (6001, 6002)
+@pytest.mark.parametrize("ports", [(6001, 6002), (6003, 6003)], ids=["of different rules", "of the same rules"])
+def test_two_runs_at_once_leave_the_policy_of_one_of_them(servers, ports):
     with ThreadPoolExecutor() as pool:
         for run in pool.map(lambda port: role(ufw_rules=[{"port": port, "proto": "tcp"}], ufw_docker_allow=[]), ports):
             passed(run)

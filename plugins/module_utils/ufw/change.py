@@ -3,6 +3,9 @@
 Before a change, the files as they are go to PENDING and two things are armed: a timer, and a unit that acts at the next
 boot, before ufw starts. Confirming renames PENDING away; taking back renames it to REVERTING. A rename has one winner,
 so a change is either confirmed or taken back, whatever dies meanwhile.
+
+Two runs at once take turns. The second goes on from the first one's change, which waits with it; whichever of them
+confirms the last change confirms both, and the other is told so.
 """
 
 from __future__ import annotations
@@ -36,8 +39,11 @@ from ansible_collections.portside.vps.plugins.module_utils.ufw.policy import FIL
 
 PENDING = STATE_DIR / "pending"
 REVERTING = STATE_DIR / "reverting"
-# In PENDING: which change waits. A run that changes more before the first is confirmed gives it a new name.
-NAME = "change"
+# In PENDING: the names of the changes that wait, one a line, the last made at the end.
+NAMES = "changes"
+# The names of those confirmed last. Who asks is a run that is under way, and none outlives a boot.
+CONFIRMED = Path("/run/portside-ufw-confirmed")
+REMEMBERED = 50
 REVERT_UNIT = "portside-ufw-revert"
 AT_BOOT = Path(f"/etc/systemd/system/{REVERT_UNIT}-at-boot.service")
 AT_BOOT_LINK = AT_BOOT.parent / "multi-user.target.wants" / AT_BOOT.name
@@ -104,8 +110,12 @@ WantedBy=multi-user.target
 
 
 def pending_change() -> str:
-    """The name of the change that waits for its confirmation; empty if none does."""
-    return (read_text(PENDING / NAME) or "").strip()
+    """The name of the change that waits for its confirmation, the last if several do; empty if none does."""
+    return next(reversed(_names(PENDING / NAMES)), "")
+
+
+def _names(path: Path) -> list[str]:
+    return (read_text(path) or "").split()
 
 
 def settle() -> None:
@@ -189,7 +199,7 @@ def _save_for_revert() -> None:
     """Keep the files as they are. What an earlier change saved and nobody confirmed is the last good firewall."""
     name = secrets.token_hex(8)
     if PENDING.is_dir():
-        write_atomic(PENDING / NAME, name)
+        write_atomic(PENDING / NAMES, "\n".join([*_names(PENDING / NAMES), name]))
         return
     STATE_DIR.mkdir(parents=True, exist_ok=True)
     aside = STATE_DIR / "saving"
@@ -204,7 +214,7 @@ def _save_for_revert() -> None:
     for family in FAMILIES:
         write_atomic(aside / f"no-guard{family}", guard.render_removal(family))
     write_atomic(aside / "revert", REVERT, 0o700)
-    write_atomic(aside / NAME, name)
+    write_atomic(aside / NAMES, name)
     write_atomic(AT_BOOT, AT_BOOT_UNIT)
     AT_BOOT_LINK.parent.mkdir(exist_ok=True)
     link_atomic(AT_BOOT_LINK, str(AT_BOOT))
@@ -248,12 +258,14 @@ def confirm(change: str) -> str:
         change: its name; empty for whichever waits.
 
     Returns:
-        `kept`; `gone` if none waits any more, because it was taken back; `superseded` if another run has changed more
-        since, and has to confirm both.
+        `kept`; `kept by another` if a run that changed more since has confirmed both; `superseded` if that run has to
+        yet; `gone` if the change was taken back.
     """
     with ufw_lock():
-        if change and pending_change() not in ("", change):
-            return "superseded"
+        if change and change != pending_change():
+            if change in _names(PENDING / NAMES):
+                return "superseded"
+            return "kept by another" if change in _names(CONFIRMED) else "gone"
         return "kept" if _keep() else "gone"
 
 
@@ -268,6 +280,8 @@ def _keep() -> bool:
     for path in (AT_BOOT_LINK, AT_BOOT):
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
+    names = [*_names(CONFIRMED), *_names(kept / NAMES)]
+    write_atomic(CONFIRMED, "\n".join(names[-REMEMBERED:]), 0o600)
     remove_tree(kept)
     return True
 

@@ -7,6 +7,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.portside.vps.plugins.action import ufw_policy
 
 POLICY, CONFIRM = "portside.vps.ufw_policy", "portside.vps.ufw_confirm"
+KEPT = {"changed": True, "kept": True, "superseded": False}
 
 
 class Clock:
@@ -28,7 +29,7 @@ def action(monkeypatch):
     plugin = ufw_policy.ActionModule.__new__(ufw_policy.ActionModule)
     clock = Clock()
     plugin.calls, plugin.opened, plugin.clock = [], [], clock
-    plugin.answers = {POLICY: {"changed": True, "unconfirmed": True, "change": "c1"}, CONFIRM: {"changed": True}}
+    plugin.answers = {POLICY: {"changed": True, "unconfirmed": True, "change": "c1"}, CONFIRM: KEPT}
     plugin.connections = [(0, "")]
     plugin._task = SimpleNamespace(args={"confirm_timeout": 30})
     plugin._play_context = None
@@ -127,8 +128,16 @@ def test_a_confirmation_that_comes_too_late_fails(action):
 
 
 def test_a_change_that_another_run_has_gone_on_from_is_left_to_that_run(action):
-    action.answers[CONFIRM] = {"changed": False, "superseded": True}
+    action.answers[CONFIRM] = {"changed": False, "kept": False, "superseded": True}
     result = action.run()
     assert not result.get("failed")
     assert result["unconfirmed"]
     assert "another run has changed more since" in result["confirmed_by"]
+
+
+def test_a_change_that_another_run_has_confirmed_with_its_own_is_confirmed(action):
+    action.answers[CONFIRM] = {"changed": False, "kept": True, "superseded": True}
+    result = action.run()
+    assert not result.get("failed")
+    assert not result["unconfirmed"]
+    assert result["confirmed_by"] == "another run, which has changed more since"
