@@ -514,6 +514,7 @@ from typing import Any
 from ansible_collections.portside.vps.plugins.module_utils import shape
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import EngineUnavailableError
 from ansible_collections.portside.vps.plugins.module_utils.engine.docker_sdk import DockerEngine, NoEngine
+from ansible_collections.portside.vps.plugins.module_utils.lock import LockError
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
 from ansible_collections.portside.vps.plugins.module_utils.releases import containers, gate, options, spec, validate
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import HostFront
@@ -684,7 +685,7 @@ def main() -> None:
         outcomes, orphans = _work(module.params, module.check_mode)
     except ArchivesNeededError as needed:
         module.exit_json(changed=False, archives_needed=needed.apps)
-    except (shape.InvalidInputError, EngineUnavailableError, StoreError) as error:
+    except (shape.InvalidInputError, EngineUnavailableError, LockError, StoreError) as error:
         module.fail_json(msg=str(error))
     result = _result(outcomes, orphans)
     for outcome in outcomes:

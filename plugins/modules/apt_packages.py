@@ -60,22 +60,43 @@ installed:
 
 import contextlib
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ansible_collections.portside.vps.plugins.module_utils.apt import packages, proxy
-from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, run
+from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, Completed, run
 from ansible_collections.portside.vps.plugins.module_utils.files import write_atomic
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
 
 # A slow mirror and a small disk: an hour is a hang, less may be real work.
 INSTALL_TIMEOUT = 3600.0
+UPDATE_TIMEOUT = 600.0
+
+
+def _apt(argv: Sequence[str], timeout: float) -> Completed:
+    """Run apt, whatever its exit status; while another one is at work, again and again for ten minutes."""
+    deadline = time.monotonic() + packages.LOCK_TIMEOUT
+    while True:
+        done = run(argv, expect=(), timeout=timeout, env=packages.ENVIRONMENT)
+        if not packages.is_locked(done.said) or time.monotonic() > deadline:
+            return done
+        time.sleep(packages.LOCK_POLL)
+
+
+def _refresh_lists() -> None:
+    done = _apt(packages.UPDATE, UPDATE_TIMEOUT)
+    if done.status != 0:
+        raise CommandError(
+            f"`apt-get update` failed:\n{packages.reasons(done.said)}\n"
+            "Run it on the host to see all of it, then run the playbook again."
+        )
 
 
 def _refresh_lists_for(names: list[str]) -> None:
     """Run `apt-get update` if apt does not know one of the names."""
     if packages.unknown(names, run(["apt-cache", "pkgnames"], expect=()).stdout):
-        run(packages.UPDATE, timeout=600, env=packages.ENVIRONMENT)
+        _refresh_lists()
 
 
 @contextlib.contextmanager
@@ -96,11 +117,11 @@ def _not_started(services: list[str]) -> Iterator[None]:
 def _install(names: list[str], recommends: bool) -> None:
     _refresh_lists_for(names)
     argv = packages.install_argv(names, recommends=recommends)
-    done = run(argv, expect=(), timeout=INSTALL_TIMEOUT, env=packages.ENVIRONMENT)
+    done = _apt(argv, INSTALL_TIMEOUT)
     if done.status == 100 and "404" in done.said:
         # The lists are older than the archive: what they name has been replaced by a newer version.
-        run(packages.UPDATE, timeout=600, env=packages.ENVIRONMENT)
-        done = run(argv, expect=(), timeout=INSTALL_TIMEOUT, env=packages.ENVIRONMENT)
+        _refresh_lists()
+        done = _apt(argv, INSTALL_TIMEOUT)
     if done.status != 0:
         raise CommandError(
             f"apt could not install {', '.join(names)}:\n{packages.reasons(done.said)}\n"

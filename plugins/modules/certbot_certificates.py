@@ -256,9 +256,11 @@ failures:
   returned: always
 """
 
+import contextlib
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.certbot import (
@@ -279,7 +281,12 @@ from ansible_collections.portside.vps.plugins.module_utils.certbot.host import H
 from ansible_collections.portside.vps.plugins.module_utils.certbot.preflight import Preflight
 from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import InputError, Wanted, parse
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
+from ansible_collections.portside.vps.plugins.module_utils.lock import LockError, alone
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
+
+LOCK = Path("/run/portside/certbot.lock")
+# Seconds: fifty first orders from an ACME server that rejects nonces take that long.
+LOCK_LIMIT = 900.0
 
 ARGUMENTS: dict[str, Any] = {
     "certificates": {
@@ -451,10 +458,12 @@ def main() -> None:
             version=host.certbot_version(Host(), params["source"] == "pypi"),
         )
         _check_own(wanted)
-        result, failures = _carry_out(module, wanted)
+        # Before anything is read: what another run has just ordered is not ordered again.
+        with contextlib.nullcontext() if module.check_mode else alone(LOCK, LOCK_LIMIT):
+            result, failures = _carry_out(module, wanted)
     except InputError as wrong:
         module.fail_json(msg=str(wrong))
-    except (CommandError, OSError) as error:
+    except (CommandError, LockError, OSError) as error:
         module.fail_json(msg=str(error))
     if failures:
         module.fail_json(msg="\n\n".join(failures), **result)

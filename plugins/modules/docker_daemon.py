@@ -61,6 +61,7 @@ steps:
   returned: always
 """
 
+import contextlib
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -71,8 +72,12 @@ from ansible_collections.portside.vps.plugins.module_utils.command import Comman
 from ansible_collections.portside.vps.plugins.module_utils.daemon import host, options
 from ansible_collections.portside.vps.plugins.module_utils.daemon.host import DaemonError
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic, wrong_rights
+from ansible_collections.portside.vps.plugins.module_utils.lock import LockError, alone
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule, without_logins
 
+LOCK = Path("/run/portside/docker.lock")
+# Seconds: several restarts of a daemon with many containers.
+LOCK_LIMIT = 300.0
 # Stands while the daemon has not taken the files yet. It is gone after a boot, and so is the old daemon.
 PENDING = Path("/run/portside-docker-restart")
 SWARM = Path("/var/lib/docker/swarm/docker-state.json")
@@ -223,8 +228,9 @@ def main() -> None:
     )
     module.no_log_values.update(options.passwords(module.params))
     try:
-        result = _work(module.params, module.check_mode)
-    except (DaemonError, CommandError, OSError) as error:
+        with contextlib.nullcontext() if module.check_mode else alone(LOCK, LOCK_LIMIT):
+            result = _work(module.params, module.check_mode)
+    except (DaemonError, CommandError, LockError, OSError) as error:
         module.fail_json(msg=without_logins(str(error)))
     module.exit_json(**result)
 

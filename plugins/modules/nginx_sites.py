@@ -115,6 +115,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
+from ansible_collections.portside.vps.plugins.module_utils.lock import LockError, alone
 from ansible_collections.portside.vps.plugins.module_utils.nginx import boot, config, host, passwords, reload, tree
 from ansible_collections.portside.vps.plugins.module_utils.nginx.host import HostError, NginxRefused
 from ansible_collections.portside.vps.plugins.module_utils.nginx.passwords import HashError
@@ -303,7 +304,7 @@ def main() -> None:
     )
     collisions: list[str] = []
     try:
-        with host.exclusive():
+        with alone(host.LOCK, host.LOCK_LIMIT):
             this = Run(_wanted(module.params, boot.has_ipv6()))
             collisions = this.collisions
             if not (this.nginx or module.check_mode):
@@ -314,7 +315,7 @@ def main() -> None:
                 this.carry_out(tested)
     except NginxRefused as refused:
         module.fail_json(msg="\n".join([str(refused), *collisions, NOTHING_CHANGED]))
-    except (PlanError, HostError, HashError, CommandError, OSError) as error:
+    except (PlanError, HostError, HashError, LockError, CommandError, OSError) as error:
         module.fail_json(msg=f"{error}\n{NOTHING_CHANGED}")
     for collision in collisions:
         module.warn(collision)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -65,6 +66,21 @@ def test_a_name_that_is_added_or_removed_is_served_or_not(server):
     fewer = {**shop, "domains": ["shop.{{ lab_domain }}"]}
     assert server.converge(certbot_certificates=[fewer, blog]).status == 0
     server.wait_for_names("shop", "shop")
+
+
+def test_two_runs_at_once_order_a_certificate_once(server):
+    def certificates():
+        return server.sh("sh", "-c", "ls /etc/letsencrypt/archive/shop | grep -c ^cert")
+
+    before = int(certificates())
+    shop, blog = server.certificates
+    more = {**shop, "domains": [*shop["domains"], "more.shop.{{ lab_domain }}"]}
+    with ThreadPoolExecutor() as pool:
+        runs = [pool.submit(server.converge, certbot_certificates=[more, blog]) for _ in range(2)]
+    both = [run.result() for run in runs]
+    assert [done.status for done in both] == [0, 0], [done.output for done in both]
+    assert sorted(done.changed[server.name] for done in both) == [0, 1]
+    assert int(certificates()) == before + 1
 
 
 def test_names_in_another_order_are_the_same_names(server):

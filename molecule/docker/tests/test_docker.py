@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
+
+# The locks are those of fcntl(2), as apt takes them, one after the other.
+ANOTHER_APT = """
+import fcntl, time
+for name in ("/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"):
+    lock = open(name, "w")
+    fcntl.lockf(lock, fcntl.LOCK_EX)
+    time.sleep(15)
+"""
 
 
 def words(done):
@@ -104,6 +114,15 @@ def test_passwords_of_proxies_are_in_no_output_and_no_file_of_others(role, vps):
 def test_docker_comes_back_after_a_reboot(vps, reboot, wait_until):
     reboot()
     wait_until(lambda: vps.run("docker info").rc == 0, "Docker answers again")
+
+
+def test_a_run_waits_for_another_apt(role, vps, vps_name):
+    """As just after a VPS's first boot: first the lists are locked, then the archives, and dpkg's lock is free."""
+    vps.run_expect([0], "apt-get -qq -y remove python3-docker && rm -rf /var/lib/apt/lists/*")
+    vps.run_expect([0], f"systemd-run --unit another-apt /usr/bin/python3 -c {shlex.quote(ANOTHER_APT)}")
+    done = role()
+    assert (done.status, done.changed[vps_name]) == (0, 1), done.output
+    assert vps.package("python3-docker").is_installed
 
 
 def test_the_upstream_repository_is_declared_with_its_key(role, vps, vps_vars):

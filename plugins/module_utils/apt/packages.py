@@ -6,8 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from ansible_collections.portside.vps.plugins.module_utils import proxies
 
-# Seconds (apt.conf(5), DPkg::Lock::Timeout): unattended upgrades hold the lock for minutes after a VPS's first boot.
+# Seconds: after a VPS's first boot, cloud-init and unattended upgrades hold apt's locks for minutes. apt itself waits
+# (apt.conf(5), DPkg::Lock::Timeout) for dpkg's locks only, not for those of its lists and of the archives it downloads:
+# for these we try again.
 LOCK_TIMEOUT = 600
+LOCK_POLL = 3.0
 
 # dpkg(1): keep a configuration file that was changed on the host, take the package's where it was not.
 OPTIONS = (
@@ -86,6 +89,11 @@ while [ "${{1#--}}" != "$1" ]; do shift; done
 case $1 in {forbidden}) exit 101;; esac
 exit 0
 """
+
+
+def is_locked(apt_output: str) -> bool:
+    """Whether apt gave up because another one is at work."""
+    return "E: Could not get lock " in apt_output
 
 
 def reasons(apt_output: str) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import pwd
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,29 +151,6 @@ def placeholder() -> dict[str, Text]:
 def unmade_placeholder() -> dict[str, Text]:
     """What check mode shows for a placeholder that it can't make because openssl is not there yet."""
     return {name: Text("(made with openssl)\n", secret=name == "privkey.pem") for name in tree.CERTIFICATE_FILES}
-
-
-@contextlib.contextmanager
-def exclusive() -> Iterator[None]:
-    """Hold the one lock of this module, so that two runs at once take turns.
-
-    Raises:
-        HostError: another run held it for two minutes.
-    """
-    RUN.mkdir(mode=0o755, exist_ok=True)
-    with LOCK.open("w", encoding="ascii") as handle:
-        deadline = time.monotonic() + LOCK_LIMIT
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise HostError(
-                        f"another run has held {LOCK} for {LOCK_LIMIT:.0f} s: see `fuser -v {LOCK}`"
-                    ) from None
-                time.sleep(POLL)
-        yield
 
 
 def _inside(path: str) -> Path | None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text, remove_tree, write_atomic
+from ansible_collections.portside.vps.plugins.module_utils.lock import alone
 from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState
 
@@ -168,36 +167,16 @@ class Store:
             write_atomic(self._directory(self.root) / ".salt", found.hex() + "\n", mode=0o600)
         return found
 
-    @contextmanager
-    def lock(self, patience: float) -> Iterator[None]:
-        """Hold the directory for one run. The kernel lets go of the lock when the process ends, however it ends.
+    def lock(self, patience: float) -> AbstractContextManager[None]:
+        """Hold the directory for one run.
 
         Args:
             patience: seconds to wait for another run.
 
         Raises:
-            StoreError: another run still holds it.
+            LockError: another run still holds it.
         """
-        path = self._directory(self.root) / ".lock"
-        deadline = time.monotonic() + patience
-        with path.open("a+", encoding="utf-8") as handle:
-            os.chmod(path, 0o600)
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= deadline:
-                        holder = path.read_text(encoding="utf-8").strip() or "unknown"
-                        raise StoreError(
-                            f"another release has been running on this host for more than {patience:g} s "
-                            f"({holder}): wait for it, then run again"
-                        ) from None
-                    time.sleep(0.2)
-            handle.truncate(0)
-            handle.write(f"pid {os.getpid()} since {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n")
-            handle.flush()
-            yield
+        return alone(self._directory(self.root) / ".lock", patience)
 
     def _kept(self, path: Path) -> Any:
         text = read_text(path)

@@ -37,6 +37,18 @@ def test_names_cannot_become_options():
     assert "--no-install-recommends" in argv
 
 
+@pytest.mark.parametrize(
+    ("said", "locked"),
+    [
+        ("E: Could not get lock /var/lib/apt/lists/lock. It is held by process 144 (apt-get)", True),
+        ("E: Could not get lock /var/cache/apt/archives/lock. It is held by process 144 (apt-get)", True),
+        ("E: Unable to locate package ngnix", False),
+    ],
+)
+def test_another_apt_at_work_is_recognised(said, locked):
+    assert packages.is_locked(f"Reading package lists...\n{said}\n") is locked
+
+
 def test_the_reason_is_apts_own_error_line():
     output = "Reading package lists...\nE: Unable to locate package nginxx\n"
     assert packages.reasons(output) == "E: Unable to locate package nginxx"
