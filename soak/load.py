@@ -212,6 +212,7 @@ class Load:
 
     async def websocket(self) -> bool:
         """One session: it fails when it can't be opened, when an echo is wrong, or when it is cut too early."""
+        opened = time.monotonic()
         reader, writer = await self.open()
         key = base64.b64encode(os.urandom(16)).decode()
         head = f"GET /ws HTTP/1.1\r\nHost: {self.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -231,9 +232,11 @@ class Load:
                 self.notes["websocket echoes"] += 1
                 await asyncio.sleep(0.5)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
-            lasted = time.monotonic() - self.last.get(container, self.began)
+            now = time.monotonic()
+            lasted = now - self.last.get(container, self.began)
             if lasted < self.drain - SLACK:
-                raise Failed(f"cut {lasted:.1f} s after the last answer of {container}, not {self.drain} s") from error
+                answered = f"{lasted:.1f} s after the last answer of {container}"
+                raise Failed(f"cut {answered}, not {self.drain} s; it was {now - opened:.0f} s old") from error
             self.notes["websocket closed at the end of the drain"] += 1
         finally:
             writer.close()

@@ -110,6 +110,8 @@ class Server:
             "portside_acme_directory": "{{ lab_acme_directory }}",
             "portside_acme_ca_file": "{{ lab_acme_ca_file }}",
             "docker_daemon_options": {"insecure-registries": [REGISTRY]},
+            # A WebSocket that is cut was cut by a release, and not because nginx was reloaded long before.
+            "nginx_worker_shutdown_timeout": "15m",
         }
 
     def play(self, playbook: str, *arguments: str, apps: Iterable[dict[str, Any]] | None = None) -> float:
