@@ -53,11 +53,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             return {**result, "failed": True, "msg": confirmed.get("msg", "the change could not be confirmed")}
         result["unconfirmed"] = not confirmed["kept"]
         if confirmed["superseded"]:
-            result["confirmed_by"] = (
-                "another run, which has changed more since"
-                if confirmed["kept"]
-                else "nobody yet: another run has changed more since, and confirms both or neither"
-            )
+            result["confirmed_by"] = "nobody yet: another run has changed more since, and confirms both or neither"
+        elif not confirmed["changed"]:
+            result["confirmed_by"] = "another run, at the same time"
         return result
 
     def _connect_anew(self, deadline: float) -> str:

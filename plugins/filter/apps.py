@@ -11,6 +11,8 @@ from ansible_collections.portside.vps.plugins.module_utils.inventory import egre
 from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import SETTINGS
 from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError, plain
 
+SHUTDOWN_TIMEOUT = "nginx_worker_shutdown_timeout"
+
 
 def inventory_problems(settings: Mapping[str, Any], role_names: Iterable[str]) -> list[str]:
     """Everything that is wrong with the variables of a host, a line each; empty when the inventory can be used.
@@ -27,6 +29,8 @@ def inventory_problems(settings: Mapping[str, Any], role_names: Iterable[str]) -
     try:
         complete = portside_apps.complete(settings.get("portside_apps", []))
         found += portside_apps.egress_problems(complete, settings.get("portside_egress"))
+        limit = settings.get(SHUTDOWN_TIMEOUT, roles.defaults("nginx")[SHUTDOWN_TIMEOUT])
+        found += wiring.drain_problems(complete, str(limit))
     except InvalidInputError as invalid:
         found += str(invalid).splitlines()
     return found

@@ -67,11 +67,13 @@ from pathlib import Path
 from ansible_collections.portside.vps.plugins.module_utils.apt import packages, proxy
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, Completed, run
 from ansible_collections.portside.vps.plugins.module_utils.files import write_atomic
+from ansible_collections.portside.vps.plugins.module_utils.lock import LockError, alone
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
 
 # A slow mirror and a small disk: an hour is a hang, less may be real work.
 INSTALL_TIMEOUT = 3600.0
 UPDATE_TIMEOUT = 600.0
+LOCK = Path("/run/portside/apt.lock")
 
 
 def _apt(argv: Sequence[str], timeout: float) -> Completed:
@@ -79,7 +81,7 @@ def _apt(argv: Sequence[str], timeout: float) -> Completed:
     deadline = time.monotonic() + packages.LOCK_TIMEOUT
     while True:
         done = run(argv, expect=(), timeout=timeout, env=packages.ENVIRONMENT)
-        if not packages.is_locked(done.said) or time.monotonic() > deadline:
+        if not packages.is_locked(done) or time.monotonic() > deadline:
             return done
         time.sleep(packages.LOCK_POLL)
 
@@ -87,10 +89,7 @@ def _apt(argv: Sequence[str], timeout: float) -> Completed:
 def _refresh_lists() -> None:
     done = _apt(packages.UPDATE, UPDATE_TIMEOUT)
     if done.status != 0:
-        raise CommandError(
-            f"`apt-get update` failed:\n{packages.reasons(done.said)}\n"
-            "Run it on the host to see all of it, then run the playbook again."
-        )
+        raise CommandError(f"`{' '.join(packages.UPDATE)}` exited with status {done.status}: {done.said}")
 
 
 def _refresh_lists_for(names: list[str]) -> None:
@@ -114,11 +113,19 @@ def _not_started(services: list[str]) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
+def _missing(names: list[str]) -> list[str]:
+    # dpkg-query exits 1 when one of the names is unknown to it, and still lists the others.
+    query = run([*packages.QUERY, *names], expect=(0, 1))
+    return packages.missing(names, packages.installed(query.stdout))
+
+
 def _install(names: list[str], recommends: bool) -> None:
+    if not names:
+        return
     _refresh_lists_for(names)
     argv = packages.install_argv(names, recommends=recommends)
     done = _apt(argv, INSTALL_TIMEOUT)
-    if done.status == 100 and "404" in done.said:
+    if done.status == packages.FAILED and "404" in done.said:
         # The lists are older than the archive: what they name has been replaced by a newer version.
         _refresh_lists()
         done = _apt(argv, INSTALL_TIMEOUT)
@@ -145,13 +152,13 @@ def main() -> None:
         conf = proxy.change(module.params["proxy_conf"])
         if not module.check_mode:
             proxy.apply(conf)
-        # dpkg-query exits 1 when one of the names is unknown to it, and still lists the others.
-        query = run([*packages.QUERY, *module.params["name"]], expect=(0, 1))
-        absent = packages.missing(module.params["name"], packages.installed(query.stdout))
+        absent = _missing(module.params["name"])
         if absent and not module.check_mode:
-            with _not_started([name for name in module.params["start_later"] if name in absent]):
-                _install(absent, module.params["install_recommends"])
-    except (CommandError, OSError) as error:
+            with alone(LOCK, INSTALL_TIMEOUT):
+                absent = _missing(absent)
+                with _not_started([name for name in module.params["start_later"] if name in absent]):
+                    _install(absent, module.params["install_recommends"])
+    except (CommandError, LockError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(
         changed=bool(absent or conf),

@@ -48,10 +48,12 @@ kept:
   returned: when something was replaced
 """
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
 from ansible_collections.portside.vps.plugins.module_utils.certbot import archive
-from ansible_collections.portside.vps.plugins.module_utils.certbot.host import Host
+from ansible_collections.portside.vps.plugins.module_utils.certbot.host import LOCK, LOCK_LIMIT, Host
+from ansible_collections.portside.vps.plugins.module_utils.lock import LockError, alone
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
 
 
@@ -62,17 +64,18 @@ def main() -> None:
         supports_check_mode=True,
     )
     folder, content = Host().config_dir, module.params["content"]
+    kept = None
     try:
-        if content is None:
-            module.exit_json(changed=False, content=archive.pack(folder), lineages=archive.lineages(folder))
-        if folder.is_dir() and archive.pack(folder) == content:
-            module.exit_json(changed=False, lineages=archive.lineages(folder))
-        kept = None
-        if module.check_mode:
-            archive.check(content, folder, force=module.params["force"])
-        else:
-            kept = archive.unpack(content, folder, datetime.now(UTC), force=module.params["force"])
-    except (archive.ArchiveError, OSError) as error:
+        with nullcontext() if module.check_mode else alone(LOCK, LOCK_LIMIT):
+            if content is None:
+                module.exit_json(changed=False, content=archive.pack(folder), lineages=archive.lineages(folder))
+            if folder.is_dir() and archive.pack(folder) == content:
+                module.exit_json(changed=False, lineages=archive.lineages(folder))
+            if module.check_mode:
+                archive.check(content, folder, force=module.params["force"])
+            else:
+                kept = archive.unpack(content, folder, datetime.now(UTC), force=module.params["force"])
+    except (archive.ArchiveError, LockError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=True, lineages=archive.lineages(folder), **({"kept": str(kept)} if kept else {}))
 

@@ -260,7 +260,6 @@ import contextlib
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.certbot import (
@@ -283,10 +282,6 @@ from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
 from ansible_collections.portside.vps.plugins.module_utils.lock import LockError, alone
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
-
-LOCK = Path("/run/portside/certbot.lock")
-# Seconds: fifty first orders from an ACME server that rejects nonces take that long.
-LOCK_LIMIT = 900.0
 
 ARGUMENTS: dict[str, Any] = {
     "certificates": {
@@ -458,8 +453,8 @@ def main() -> None:
             version=host.certbot_version(Host(), params["source"] == "pypi"),
         )
         _check_own(wanted)
-        # Before anything is read: what another run has just ordered is not ordered again.
-        with contextlib.nullcontext() if module.check_mode else alone(LOCK, LOCK_LIMIT):
+        # Before the certificates are read: what another run has just ordered is not ordered again.
+        with contextlib.nullcontext() if module.check_mode else alone(host.LOCK, host.LOCK_LIMIT):
             result, failures = _carry_out(module, wanted)
     except InputError as wrong:
         module.fail_json(msg=str(wrong))

@@ -43,12 +43,14 @@ kept:
   type: bool
   returned: success
 superseded:
-  description: Whether another run has changed more since, so that its confirmation decides about both.
+  description: Whether another run has changed more since, and has yet to confirm both.
   type: bool
   returned: success
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
+from ansible_collections.portside.vps.plugins.module_utils.lock import LockError
 from ansible_collections.portside.vps.plugins.module_utils.ufw import change
 
 ARGUMENTS = {
@@ -65,17 +67,20 @@ def main() -> None:
         if not change.wait_until_taken_back(change.REVERT_SECONDS):
             module.fail_json(msg=f"The firewall is not the one from before after {change.REVERT_SECONDS} s of waiting.")
     elif not module.check_mode:
-        outcome = change.confirm(module.params["change"])
+        try:
+            outcome = change.confirm(module.params["change"])
+        except (CommandError, LockError, OSError) as error:
+            module.fail_json(msg=str(error))
         if outcome == "gone":
             change.wait_until_taken_back(change.REVERT_SECONDS)
             module.fail_json(
-                msg="There is no change to confirm: the revert timer has run, or the host was rebooted, and the"
-                " firewall is the one from before."
+                msg="There is no change to confirm: the revert timer has run, the host was rebooted, or another run's"
+                " change failed and was taken back with this one. The firewall is the one from before."
             )
     module.exit_json(
         changed=outcome == "kept",
         kept=outcome in ("kept", "kept by another"),
-        superseded=outcome in ("superseded", "kept by another"),
+        superseded=outcome == "superseded",
     )
 
 

@@ -176,6 +176,7 @@ from typing import TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils import uplink
+from ansible_collections.portside.vps.plugins.module_utils.lock import LockError
 from ansible_collections.portside.vps.plugins.module_utils.ufw import change, guard, host
 from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import (
     RuleError,
@@ -196,6 +197,7 @@ from ansible_collections.portside.vps.plugins.module_utils.ufw.policy import (
 )
 
 T = TypeVar("T")
+LOOKS = 3
 
 POLICY = {"type": "str", "choices": ["allow", "deny", "reject"]}
 ARGUMENTS = {
@@ -306,13 +308,11 @@ def main() -> None:
     only_look = module.check_mode or awaits_packages
     try:
         with contextlib.nullcontext() if only_look else host.ufw_lock():
-            if not only_look:
-                change.settle()
-            policy, present, wanted = _plan(module)
-            waiting = "" if only_look else _bring_about(wanted, present, module.params["confirm_timeout"])
+            policy, present, wanted, seen = _look(module, only_look)
+            waiting = "" if only_look else _bring_about(wanted, present, seen, module.params["confirm_timeout"])
     except RuleError as error:
         module.fail_json(msg="The firewall is as it was. " + ". ".join(error.problems), problems=error.problems)
-    except (EntryError, change.ApplyError) as error:
+    except (EntryError, LockError, change.ApplyError) as error:
         module.fail_json(msg=str(error))
     if awaits_packages:
         module.exit_json(changed=False, installed=False, awaits_packages=True, unconfirmed=False)
@@ -339,10 +339,25 @@ def main() -> None:
     )
 
 
-def _bring_about(wanted: Plan, present: Present, timeout: int) -> str:
+def _look(module: AnsibleModule, only_look: bool) -> tuple[Policy, Present, Plan, str]:
+    """The plan, and the change that waited when it was made. Made again if that was taken back meanwhile."""
+    if only_look:
+        return (*_plan(module), "")
+    for _ in range(LOOKS):
+        change.settle()
+        waiting = change.pending_change()
+        found = _plan(module)
+        if change.is_as_seen(waiting):
+            return (*found, waiting)
+    raise change.ApplyError(
+        f"an earlier change is being taken back, and nothing was changed. See `systemctl status {change.REVERT_UNIT}`"
+    )
+
+
+def _bring_about(wanted: Plan, present: Present, seen: str, timeout: int) -> str:
     """Carry out the plan. Returns the name of the change that waits for its confirmation; empty if none does."""
     if wanted.changed:
-        change.apply(wanted, present, timeout)
+        change.apply(wanted, present, seen, timeout)
     elif wanted.unseen:
         change.remember(wanted)
     return change.pending_change()

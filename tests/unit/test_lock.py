@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils import lock
@@ -40,8 +41,8 @@ def test_who_holds_it_is_said_to_who_waits_in_vain(path, holder):
 
 
 def test_who_waits_gets_it_when_its_holder_is_killed(path, holder):
-    holder.send_signal(signal.SIGKILL)
-    with lock.alone(path, 10):
+    threading.Timer(0.5, holder.send_signal, [signal.SIGKILL]).start()
+    with lock.alone(path, 30):
         assert str(os.getpid()) in path.read_text()
 
 

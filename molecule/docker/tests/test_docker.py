@@ -5,13 +5,27 @@ from __future__ import annotations
 import json
 import shlex
 
-# The locks are those of fcntl(2), as apt takes them, one after the other.
+# The locks are those of fcntl(2), as apt takes them. Each stays until the apt that needs it has come and gone.
 ANOTHER_APT = """
-import fcntl, time
-for name in ("/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"):
-    lock = open(name, "w")
+import fcntl, pathlib, time
+def comes(word):
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            argv = path.read_bytes().split(b"\\0")
+        except OSError:
+            continue
+        if argv[0] == b"apt-get" and word in argv:
+            return True
+    return False
+locks = [open(name, "w") for name in ("/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock")]
+for lock in locks:
     fcntl.lockf(lock, fcntl.LOCK_EX)
-    time.sleep(15)
+for lock, word in zip(locks, (b"update", b"install")):
+    while not comes(word):
+        time.sleep(0.01)
+    while comes(word):
+        time.sleep(0.01)
+    lock.close()
 """
 
 
@@ -119,10 +133,12 @@ def test_docker_comes_back_after_a_reboot(vps, reboot, wait_until):
 def test_a_run_waits_for_another_apt(role, vps, vps_name):
     """As just after a VPS's first boot: first the lists are locked, then the archives, and dpkg's lock is free."""
     vps.run_expect([0], "apt-get -qq -y remove python3-docker && rm -rf /var/lib/apt/lists/*")
-    vps.run_expect([0], f"systemd-run --unit another-apt /usr/bin/python3 -c {shlex.quote(ANOTHER_APT)}")
+    vps.run_expect([0], f"systemd-run --collect --unit another-apt /usr/bin/python3 -c {shlex.quote(ANOTHER_APT)}")
     done = role()
     assert (done.status, done.changed[vps_name]) == (0, 1), done.output
     assert vps.package("python3-docker").is_installed
+    # It met an apt at each of its locks.
+    assert not vps.service("another-apt").is_running
 
 
 def test_the_upstream_repository_is_declared_with_its_key(role, vps, vps_vars):

@@ -89,8 +89,9 @@ def killed_before_it_confirms(servers, wait_until, **variables):
 
 
 def left_behind(server):
-    """Beside the state lies only a change that waits, or one that is being taken back; so does a unit for the boot."""
-    return server.run(f"ls {STATE}; find /etc/systemd/system/ -name 'portside-ufw-*'") != "state.json"
+    """Beside the state lies a change that waits, or one that is being taken back; and there is a unit for the boot."""
+    here = server.run(f"ls {STATE}; find /etc/systemd/system/ -name 'portside-ufw-*'").split()
+    return not set(here) <= {"state.json", "confirmed-changes"}
 
 
 def test_a_controller_that_dies_leaves_the_old_firewall(servers, wait_until):

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ansible_collections.portside.vps.plugins.module_utils import proxies
+from ansible_collections.portside.vps.plugins.module_utils.command import Completed
 
 # Seconds: after a VPS's first boot, cloud-init and unattended upgrades hold apt's locks for minutes. apt itself waits
 # (apt.conf(5), DPkg::Lock::Timeout) for dpkg's locks only, not for those of its lists and of the archives it downloads:
 # for these we try again.
 LOCK_TIMEOUT = 600
 LOCK_POLL = 3.0
+# apt-get(8), DIAGNOSTICS.
+FAILED = 100
 
 # dpkg(1): keep a configuration file that was changed on the host, take the package's where it was not.
 OPTIONS = (
@@ -91,9 +94,9 @@ exit 0
 """
 
 
-def is_locked(apt_output: str) -> bool:
+def is_locked(apt: Completed) -> bool:
     """Whether apt gave up because another one is at work."""
-    return "E: Could not get lock " in apt_output
+    return apt.status == FAILED and "E: Could not get lock " in apt.said
 
 
 def reasons(apt_output: str) -> str:

@@ -32,6 +32,12 @@ def time_problem(value: str) -> str | None:
     return None if TIME.fullmatch(value) else "is not a time such as `500ms`, `60s` or `5m`"
 
 
+def seconds(value: str) -> float:
+    """The seconds of a time; a number alone is of seconds (ngx_parse_time)."""
+    number, unit = re.fullmatch(r"([0-9]+)(.*)", value).groups()  # type: ignore[union-attr]  # `time_problem` was asked
+    return int(number) * {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
+
+
 def is_file_path(value: Any) -> bool:
     """Whether it is an absolute path that nginx takes without quoting, and without `.` and `..` in it."""
     return bool(isinstance(value, str) and FILE_PATH.fullmatch(value) and not {".", ".."} & set(value.split("/")))

@@ -4,8 +4,8 @@ Before a change, the files as they are go to PENDING and two things are armed: a
 boot, before ufw starts. Confirming renames PENDING away; taking back renames it to REVERTING. A rename has one winner,
 so a change is either confirmed or taken back, whatever dies meanwhile.
 
-Two runs at once take turns. The second goes on from the first one's change, which waits with it; whichever of them
-confirms the last change confirms both, and the other is told so.
+Two runs at once take turns. The second goes on from the first one's change, which waits with it: who confirms the last
+change confirms both, and the other is told so.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ PENDING = STATE_DIR / "pending"
 REVERTING = STATE_DIR / "reverting"
 # In PENDING: the names of the changes that wait, one a line, the last made at the end.
 NAMES = "changes"
-# The names of those confirmed last. Who asks is a run that is under way, and none outlives a boot.
-CONFIRMED = Path("/run/portside-ufw-confirmed")
+# What PENDING becomes when it is confirmed, until its names are in the list of those confirmed last.
+KEPT = STATE_DIR / "confirmed"
+CONFIRMED = STATE_DIR / "confirmed-changes"
 REMEMBERED = 50
 REVERT_UNIT = "portside-ufw-revert"
 AT_BOOT = Path(f"/etc/systemd/system/{REVERT_UNIT}-at-boot.service")
@@ -129,19 +130,25 @@ def settle() -> None:
         run(["/bin/sh", str(REVERTING / "revert"), "again"], expect=(), timeout=120)
 
 
-def apply(plan: Plan, before: Present, timeout: int) -> None:
+def is_as_seen(waiting: str) -> bool:
+    """Whether nothing was taken back since `pending_change` said this; the timer doesn't ask for the lock."""
+    return pending_change() == waiting and not REVERTING.exists()
+
+
+def apply(plan: Plan, before: Present, waiting: str, timeout: int) -> None:
     """Make the host match the plan. The caller holds the lock, since before it looked.
 
     Args:
         plan: what to do.
         before: the host as the plan saw it.
+        waiting: what `pending_change` said before the look.
         timeout: seconds until the change is taken back unless `confirm` is called; 0 for never.
 
     Raises:
         ApplyError: a step failed; the old firewall stands again.
     """
     _disarm()
-    if REVERTING.exists():
+    if not is_as_seen(waiting):
         raise ApplyError("an earlier change was just being taken back, and nothing was changed. Run again")
     try:
         _save_for_revert()
@@ -258,32 +265,35 @@ def confirm(change: str) -> str:
         change: its name; empty for whichever waits.
 
     Returns:
-        `kept`; `kept by another` if a run that changed more since has confirmed both; `superseded` if that run has to
-        yet; `gone` if the change was taken back.
+        `kept`; `kept by another` if a run that waited for it too, or has changed more since, has confirmed it;
+        `superseded` if one that has changed more has to yet; `gone` if the change was taken back.
     """
     with ufw_lock():
         if change and change != pending_change():
             if change in _names(PENDING / NAMES):
                 return "superseded"
-            return "kept by another" if change in _names(CONFIRMED) else "gone"
+            return "kept by another" if change in _confirmed() else "gone"
         return "kept" if _keep() else "gone"
 
 
 def _keep() -> bool:
-    kept = STATE_DIR / "confirmed"
-    remove_tree(kept)
+    earlier = _confirmed()
+    remove_tree(KEPT)
     try:
-        PENDING.rename(kept)
+        PENDING.rename(KEPT)
     except FileNotFoundError:
         return False
+    write_atomic(CONFIRMED, "\n".join([*earlier, *_names(KEPT / NAMES)][-REMEMBERED:]), 0o600)
     _disarm()
     for path in (AT_BOOT_LINK, AT_BOOT):
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
-    names = [*_names(CONFIRMED), *_names(kept / NAMES)]
-    write_atomic(CONFIRMED, "\n".join(names[-REMEMBERED:]), 0o600)
-    remove_tree(kept)
+    remove_tree(KEPT)
     return True
+
+
+def _confirmed() -> list[str]:
+    return list(dict.fromkeys([*_names(CONFIRMED), *_names(KEPT / NAMES)]))
 
 
 def wait_until_taken_back(seconds: float) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils import lock
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, run
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text
 from ansible_collections.portside.vps.plugins.module_utils.ufw import docker, ssh
@@ -22,6 +23,7 @@ from ansible_collections.portside.vps.plugins.module_utils.ufw.policy import FIL
 STATE_DIR = Path("/var/lib/portside/ufw")
 STATE_FILE = STATE_DIR / "state.json"
 UFW_LOCK = Path("/run/ufw.lock")  # the one that the ufw command takes (ufw/util.py `create_lock`)
+LOCK_LIMIT = 120.0
 DOCKER_SOCKET = "/run/docker.sock"
 DOCKER_SECONDS = 10
 UFW_INIT = "/lib/ufw/ufw-init"
@@ -196,7 +198,11 @@ def ask_docker(question: str) -> list[dict[str, Any]]:
 
 @contextlib.contextmanager
 def ufw_lock() -> Iterator[None]:
-    """Keeps the ufw command and other runs out: what was read is still true when it is written."""
-    with UFW_LOCK.open("w") as lock:
-        fcntl.lockf(lock, fcntl.LOCK_EX)
+    """Keeps the ufw command and other runs out: what was read is still true when it is written.
+
+    Raises:
+        LockError: one of them still holds it after two minutes.
+    """
+    with UFW_LOCK.open("w", encoding="ascii") as handle:
+        lock.wait_for(handle, LOCK_LIMIT, fcntl.lockf)
         yield

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.apt import packages
+from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, Completed
+from ansible_collections.portside.vps.plugins.modules import apt_packages
 
 DPKG = "ii \tnginx\t1.26.3-3+deb13u1\nrc \tufw\t0.36.2-9\nun \tdocker.io\t\nhi \tcertbot\t4.0.0-2\n"
 
@@ -38,15 +41,51 @@ def test_names_cannot_become_options():
 
 
 @pytest.mark.parametrize(
-    ("said", "locked"),
+    ("status", "said", "locked"),
     [
-        ("E: Could not get lock /var/lib/apt/lists/lock. It is held by process 144 (apt-get)", True),
-        ("E: Could not get lock /var/cache/apt/archives/lock. It is held by process 144 (apt-get)", True),
-        ("E: Unable to locate package ngnix", False),
+        (100, "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 144 (apt-get)", True),
+        (100, "E: Could not get lock /var/cache/apt/archives/lock. It is held by process 144 (apt-get)", True),
+        (100, "E: Unable to locate package ngnix", False),
+        (0, "E: Could not get lock /some/thing of a package's own script", False),
     ],
 )
-def test_another_apt_at_work_is_recognised(said, locked):
-    assert packages.is_locked(f"Reading package lists...\n{said}\n") is locked
+def test_another_apt_at_work_is_recognised(status, said, locked):
+    assert packages.is_locked(Completed(("apt-get",), status, "Reading package lists...", said)) is locked
+
+
+@pytest.fixture
+def apt(monkeypatch):
+    """`apt(*statuses)`: apt ends with one after the other, 100 for its lock; returns the argvs and the passing time."""
+
+    def answers(*statuses):
+        left, calls, clock = list(statuses), [], SimpleNamespace(now=0.0)
+
+        def run(argv, **_options):
+            calls.append(argv)
+            status = left.pop(0) if len(left) > 1 else left[0]
+            return Completed(tuple(argv), status, "", "E: Could not get lock /x" if status == 100 else "")
+
+        def sleep(seconds):
+            clock.now += seconds
+
+        monkeypatch.setattr(apt_packages, "run", run)
+        monkeypatch.setattr(apt_packages, "time", SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep))
+        return calls, clock
+
+    return answers
+
+
+def test_another_apt_is_waited_for(apt):
+    calls, _clock = apt(100, 100, 0)
+    assert apt_packages._apt(["apt-get", "update"], 1).status == 0
+    assert len(calls) == 3
+
+
+def test_another_apt_that_does_not_end_is_reported_after_ten_minutes(apt):
+    _calls, clock = apt(100)
+    with pytest.raises(CommandError, match="Could not get lock"):
+        apt_packages._refresh_lists()
+    assert 600 < clock.now < 610
 
 
 def test_the_reason_is_apts_own_error_line():

@@ -280,10 +280,30 @@ def test_which_releases_nginx_has_http3(release, expected):
             "is for the role alone; here packages are installed",
         ),
         ({"portside_apps": [{"name": "x"}]}, "app `x`: `image` is missing"),
+        (
+            {"portside_apps": [{**SHOP, "drain": 121}]},
+            "app `shop-api`: `drain: 121` is longer than `nginx_worker_shutdown_timeout: 120s`",
+        ),
     ],
 )
 def test_inventory_problems(settings, words):
     assert words in "\n".join(filters.inventory_problems(settings, []))
+
+
+@pytest.mark.parametrize(
+    ("app", "limit"),
+    [
+        ({"drain": 120}, None),
+        ({"drain": 300}, "5m"),
+        ({"drain": 300}, "300"),
+        ({"drain": 300}, "0"),
+        ({"drain": 300, "state": "absent"}, None),
+        ({"drain": 300, "domains": []}, None),
+    ],
+)
+def test_a_drain_that_nginx_waits_for_is_fine(app, limit):
+    settings = {"portside_apps": [{**SHOP, **app}], **({"nginx_worker_shutdown_timeout": limit} if limit else {})}
+    assert "drain" not in "\n".join(filters.inventory_problems(settings, []))
 
 
 def filled_by_the_playbooks():

@@ -135,9 +135,9 @@ def test_a_change_that_another_run_has_gone_on_from_is_left_to_that_run(action):
     assert "another run has changed more since" in result["confirmed_by"]
 
 
-def test_a_change_that_another_run_has_confirmed_with_its_own_is_confirmed(action):
-    action.answers[CONFIRM] = {"changed": False, "kept": True, "superseded": True}
+def test_a_change_that_another_run_has_confirmed_is_confirmed(action):
+    action.answers[CONFIRM] = {"changed": False, "kept": True, "superseded": False}
     result = action.run()
     assert not result.get("failed")
     assert not result["unconfirmed"]
-    assert result["confirmed_by"] == "another run, which has changed more since"
+    assert result["confirmed_by"] == "another run, at the same time"

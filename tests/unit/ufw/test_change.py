@@ -13,7 +13,12 @@ def make(monkeypatch, tmp_path):
     state.mkdir()
     paths = {"STATE_DIR": state, "PENDING": state / "pending", "REVERTING": state / "reverting"}
     at_boot = tmp_path / "wants" / "boot.service"
-    paths |= {"CONFIRMED": tmp_path / "confirmed", "AT_BOOT": tmp_path / "boot.service", "AT_BOOT_LINK": at_boot}
+    paths |= {
+        "CONFIRMED": state / "confirmed-changes",
+        "KEPT": state / "confirmed",
+        "AT_BOOT": tmp_path / "boot.service",
+        "AT_BOOT_LINK": at_boot,
+    }
     paths |= {"FILES": {}, "STATE_FILE": state / "state.json", "BOOT_LINK": tmp_path / "boots"}
     for name, path in paths.items():
         monkeypatch.setattr(change, name, path)
@@ -91,3 +96,25 @@ def test_the_list_of_confirmed_changes_does_not_grow_for_ever(make):
     for _ in range(change.REMEMBERED + 10):
         change.confirm(make())
     assert len(change._names(change.CONFIRMED)) == change.REMEMBERED
+
+
+def test_a_confirmation_that_dies_half_way_is_one_all_the_same(make, monkeypatch):
+    name = make()
+
+    def dies(*_words, **_options):
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(change, "write_atomic", dies)
+        with pytest.raises(OSError, match="no space left"):
+            change.confirm(name)
+    assert change.confirm(name) == "kept by another"
+    change.confirm(make())
+    assert change.confirm(name) == "kept by another"
+
+
+def test_what_is_taken_back_during_a_look_is_seen(make):
+    waiting = make()
+    assert change.is_as_seen(waiting)
+    take_back()
+    assert not change.is_as_seen(waiting)
