@@ -250,8 +250,8 @@ class Load:
         clients += [self.fresh_client("POST" if number % 2 else "GET") for number in range(fresh)]
         clients += [self.h2_client() for _ in range(multiplexed)]
         if self.slow:
-            # In turn, so that one is always on its way.
-            clients += [self.slow_client(0), self.slow_client(self.slow / 2)]
+            # In turn, so that one is always on its way, however long the way to the server takes between two of them.
+            clients += [self.slow_client(self.slow * number / 4) for number in range(4)]
         clients += [self.websocket_client() for _ in range(websockets)]
         tasks = [asyncio.create_task(client) for client in clients]
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

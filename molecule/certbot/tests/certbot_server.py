@@ -96,12 +96,12 @@ class Server:
 
     def wait_for_serial(self, site: str, serial: str) -> None:
         """Wait until the site shows this certificate: after a reload nginx's old processes answer a moment longer."""
-        self.wait_until(lambda: self.served(site).serial == serial, f"{site} shows {serial}", seconds=10)
+        self.wait_until(lambda: self.served(site).serial == serial, f"{site} shows {serial}", seconds=30)
 
     def wait_for_names(self, site: str, *names: str) -> None:
         """Wait until the site shows a certificate for exactly these names under the server's domain."""
         wanted = {f"{name}.{self.domain}" for name in names}
-        self.wait_until(lambda: self.served(site).names == wanted, f"{site} shows {wanted}", seconds=10)
+        self.wait_until(lambda: self.served(site).names == wanted, f"{site} shows {wanted}", seconds=30)
 
     def acme_calls(self) -> str:
         """Size and time of certbot's log: it writes on every call, and nothing else here speaks ACME."""

@@ -43,7 +43,8 @@ def days_later(server):
 def test_the_installed_timer_renews_short_lived_certificates(server, authority, days_later, case):
     days, due, rejected = case
     ca = authority(15000 + days * 10, days=days, customers_only=True, PEBBLE_WFE_NONCEREJECT=rejected)
-    shop, _blog = server.certificates
+    # One name: each more is more answers of the CA that have to come without a rejected nonce.
+    shop = {**server.certificates[0], "domains": server.certificates[0]["domains"][:1]}
     settings = {**ca.settings, "certbot_certificates": [shop]}
     eab = {"kid": KID, "hmac_key": HMAC_KEY}
     if days == 6:

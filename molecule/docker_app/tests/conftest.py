@@ -116,3 +116,15 @@ def apps(server):
     """The scenario's apps by name, to be changed and handed to `server`; afterwards it has them again."""
     yield copy.deepcopy(server.declared())
     server.deploy(server.declared(), purge=True)
+
+
+@pytest.fixture
+def squatter(vps):
+    """Somebody else's program listens on a port of the server's loopback: `squatter(8123)`."""
+
+    def listen(port):
+        vps.run_expect([0], f"systemd-run --unit squatter python3 -m http.server {port} --bind 127.0.0.1")
+        vps.run_expect([0], f"timeout 60 sh -c 'until ss -Hltn sport = :{port} | grep -q .; do sleep 0.1; done'")
+
+    yield listen
+    vps.run_expect([0], "systemctl stop squatter")

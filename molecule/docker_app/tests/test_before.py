@@ -33,7 +33,7 @@ def test_a_migration_that_a_killed_run_left_behind_is_done_before_the_next(serve
     """The run dies while the job runs: the job comes to its end, and is not run beside another."""
     apps = {"shop": apps["shop"]}
     apps["shop"]["env"] = {"STEP": "killed"}
-    apps["shop"]["before"] = ["sh -c 'echo begin >> /data/log; sleep 3; echo end >> /data/log'"]
+    apps["shop"]["before"] = ["sh -c 'echo begin >> /data/log; sleep 6; echo end >> /data/log'"]
     vps.run("docker exec %s rm -f /data/log", server.live("shop")["container"])
     for step in range(1, 12):
         cut = server.release(apps, kill_at=step, only=["shop"])

@@ -93,12 +93,12 @@ def test_a_secret_is_in_no_log_no_process_list_and_no_file_of_others(server, vps
         done = server.role(apps, "-vvv", "--diff")
         assert done.status == 0, done.output
         # A container that prints its secrets and ends: even then the message does not have them.
-        apps["shop"]["command"] = ["sh", "-c", 'echo "$PEM $STRIPE_WEBHOOK_SECRET"; env; sleep 1; exit 1']
+        apps["shop"]["command"] = ["sh", "-c", 'echo "$PEM $STRIPE_WEBHOOK_SECRET"; env; sleep 5; exit 1']
         failed = server.role(apps, "-vvv", "--diff")
     assert "it ended with exit status 1" in " ".join(failed.output.split())
     assert seen["found"] == []
     assert seen["rounds"] > 20
-    assert any("sleep 1; exit 1" in line for line in seen["seen"]), "it looked while the container ran"
+    assert any("sleep 5; exit 1" in line for line in seen["seen"]), "it looked while the container ran"
     journal = vps.check_output("journalctl --no-pager")
     for value in values:
         assert value not in done.output

@@ -154,7 +154,7 @@ def test_what_others_depend_on_starts_first(box):
 
 
 def test_what_depends_on_something_that_does_not_run_is_not_released(server, apps):
-    ill = {"name": "ill", "image": server.image("1"), "command": "false", "health": {"grace": 1}}
+    ill = {"name": "ill", "image": server.image("1"), "command": "false", "health": {"grace": 10}}
     needy = {"name": "needy", "image": server.image("1"), "depends_on": ["ill"], "command": "sleep 600"}
     said = server.refused({**apps, "needy": needy, "ill": ill})
     assert "app `needy`: not released: it depends on `ill`, which does not run" in said

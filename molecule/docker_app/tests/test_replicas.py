@@ -43,14 +43,11 @@ def test_one_that_ended_is_mended_by_the_next_run(server, vps, three, local_get)
     assert not server.deploy(three).said["changed"]
 
 
-def test_one_that_fails_keeps_the_new_release_from_serving(server, vps, three, local_get):
+def test_one_that_fails_keeps_the_new_release_from_serving(server, squatter, three, local_get):
     before = server.live("shop")
     ports = [before["host_port"], *(replica["host_port"] for replica in before["others"])]
     three["shop"] |= {"image": server.image("2"), "host_ports": [*ports, 8123, 8124, 8125]}
-    vps.run_expect([0], "systemd-run --unit squatter python3 -m http.server 8125 --bind 127.0.0.1")
-    try:
-        assert "127.0.0.1:8125 is taken by something else" in server.refused(three)
-    finally:
-        vps.run_expect([0], "systemctl stop squatter")
+    squatter(8125)
+    assert "127.0.0.1:8125 is taken by something else" in server.refused(three)
     assert server.running("shop") == [before["container"], f"{before['container']}-2", f"{before['container']}-3"]
     assert answers(server, local_get) == ["1", "1", "1"]

@@ -31,7 +31,7 @@ def test_a_new_tag_is_deployed_by_running_the_playbook_again(server, apps):
 
 def test_a_release_that_fails_is_reported_with_status_and_log_and_the_run_fails(server, apps):
     apps["shop"]["env"]["HEALTH_STATUS"] = "503"
-    apps["shop"]["health"]["timeout"] = 2
+    apps["shop"]["health"]["timeout"] = 10
     done = server.role(apps)
     assert done.status == 2, done.output
     said = " ".join(done.output.split())

@@ -34,7 +34,7 @@ print(json.dumps([[ask(address) for address in addresses] for _ in range(2)]))
 # What goes wrong -> what is changed, and what the message says.
 FAILURES = {
     "broken image": ({"env": {"EXIT_STATUS": "3"}}, "it ended with exit status 3"),
-    "failing health": ({"env": {"HEALTH_STATUS": "503"}, "health": {"path": "/health", "timeout": 2}}, "answered 503"),
+    "failing health": ({"env": {"HEALTH_STATUS": "503"}, "health": {"path": "/health", "timeout": 10}}, "answered 503"),
     "failing migration": ({"before": ["false"], "env": {"MIGRATE": "1"}}, "`before: false` ended with exit status 1"),
     "no such image": ({"image": "{{ lab_registry }}/probe:9.9"}, "the registry has no such tag"),
     "registry that refuses": ({"image": "{{ lab_registry_login }}/probe:2"}, "docker_app_registries"),

@@ -106,11 +106,12 @@ def test_published_ports_stay_hidden_after(event, servers, lab_vars, wait_until)
     """Docker came after the firewall."""
 
     def check(server):
-        event(server, Lab(lab_vars["lab_name"]))
         wait_until(lambda: all_running(server), "all decoys run")
         wait_until(lambda: all_open(server, OPEN), f"{server.name}: ports {OPEN} answer")
         nothing_leaks(server, *CLOSED)
 
+    # A reboot ends the shared connections to all servers of the lab.
+    servers.each(lambda server: event(server, Lab(lab_vars["lab_name"])))
     servers.each(check)
 
 

@@ -67,6 +67,15 @@ def test_a_rule_set_that_shuts_ssh_out_is_taken_back(servers, lab_vars, shared_c
     passed(role(), changed=0)
 
 
+@pytest.fixture
+def unconfirmable(shared_connections, lab_vars):
+    """With these variables a change is made over a connection that stands, and there is no way to open another one."""
+    return {
+        "ansible_host": lab_vars["lab_client_ipv4"].rpartition(".")[0] + ".249",
+        "ansible_control_path": f"{shared_connections}/{{{{ inventory_hostname }}}}",
+    }
+
+
 def killed_before_it_confirms(servers, wait_until, **variables):
     """Ansible is killed between the change and its confirmation."""
     argv = [str(Path(sys.executable).with_name("ansible-playbook")), str(SCENARIO / "role.yml")]
@@ -94,9 +103,9 @@ def left_behind(server):
     return not set(here) <= {"state.json", "confirmed-changes"}
 
 
-def test_a_controller_that_dies_leaves_the_old_firewall(servers, wait_until):
+def test_a_controller_that_dies_leaves_the_old_firewall(servers, wait_until, unconfirmable):
     before = servers.each(lambda server: server.firewall())
-    killed_before_it_confirms(servers, wait_until, ufw_confirm_timeout=TIMEOUT)
+    killed_before_it_confirms(servers, wait_until, **unconfirmable, ufw_confirm_timeout=TIMEOUT)
     servers.each(
         lambda server: wait_until(
             lambda: not left_behind(server), f"{server.name}: the change is taken back", TIMEOUT + 30
@@ -105,14 +114,16 @@ def test_a_controller_that_dies_leaves_the_old_firewall(servers, wait_until):
     assert without_times(servers.each(lambda server: server.firewall())) == without_times(before)
 
 
-def test_a_reboot_or_a_power_cut_before_the_confirmation_brings_the_old_firewall_back(servers, lab_vars, wait_until):
+def test_a_reboot_or_a_power_cut_before_the_confirmation_brings_the_old_firewall_back(
+    servers, lab_vars, wait_until, unconfirmable
+):
     """With a timer that would run much later. One server is rebooted, the other has its power cut."""
 
     def files(server):
         return server.run("cat /etc/default/ufw /etc/ufw/*.conf /etc/ufw/*.rules /var/lib/portside/ufw/state.json")
 
     before = servers.each(files)
-    killed_before_it_confirms(servers, wait_until, ufw_confirm_timeout=3000)
+    killed_before_it_confirms(servers, wait_until, **unconfirmable, ufw_confirm_timeout=3000)
     assert servers.each(files) != before
     lab, cut = Lab(lab_vars["lab_name"]), servers[0]
     servers.each(lambda server: lifecycle.reboot(lab, server.name, power_cut=server is cut))

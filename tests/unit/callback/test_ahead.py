@@ -79,10 +79,12 @@ def test_ansible_changed_inside_is_no_reason_to_fail(cache, monkeypatch, capfd):
 
 
 def test_a_run_that_is_interrupted_hears_nothing_of_it(cache, monkeypatch, capfd):
-    monkeypatch.setattr(ahead, "pack", lambda _: time.sleep(60))
-    process = multiprocessing.get_context("fork").Process(target=ahead._quietly, args=([],))
+    fork = multiprocessing.get_context("fork")
+    packs = fork.Event()
+    monkeypatch.setattr(ahead, "pack", lambda _: packs.set() or time.sleep(60))
+    process = fork.Process(target=ahead._quietly, args=([],))
     process.start()
-    time.sleep(0.5)
+    assert packs.wait(30)
     os.kill(process.pid, signal.SIGINT)
     process.join(0.5)
     assert process.is_alive()

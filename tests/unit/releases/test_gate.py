@@ -153,7 +153,8 @@ def test_tcp_passes_where_the_connection_stays_open(echo: HTTPServer) -> None:
     assert not gate.probe("127.0.0.1", 1, health).good(health)
 
 
-def test_tcp_is_not_fooled_by_a_proxy_that_accepts_and_hangs_up() -> None:
+def test_tcp_is_not_fooled_by_a_proxy_that_accepts_and_hangs_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "CLOSES_WITHIN", 10)
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def hang_up() -> None:
