@@ -33,6 +33,7 @@ def wait_for(handle: TextIO, patience: float, take: Callable[[TextIO, int], None
         try:
             take(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
+        # fcntl(2): either says of a lock of lockf(3) that somebody else holds it.
         except (BlockingIOError, PermissionError):
             if time.monotonic() >= deadline:
                 holder = Path(handle.name).read_text(encoding="utf-8").strip()

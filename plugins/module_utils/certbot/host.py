@@ -12,8 +12,7 @@ from ansible_collections.portside.vps.plugins.module_utils.certbot import hook, 
 from ansible_collections.portside.vps.plugins.module_utils.command import run
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text
 
-# One run at a time looks at the certificates and changes them. Seconds: fifty first orders from an ACME server that
-# rejects nonces take that long.
+# One run at a time looks at the certificates and changes them. Seconds: another run may have many to order.
 LOCK = Path("/run/portside/certbot.lock")
 LOCK_LIMIT = 900.0
 _LIVE_FILES = ("cert", "privkey", "chain", "fullchain")

@@ -12,7 +12,7 @@ from ansible_collections.portside.vps.plugins.module_utils.certbot.declaration i
 from ansible_collections.portside.vps.plugins.module_utils.inventory import egress
 from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import CONTAINER
 from ansible_collections.portside.vps.plugins.module_utils.inventory.apps import location_apps
-from ansible_collections.portside.vps.plugins.module_utils.nginx.values import seconds, time_problem
+from ansible_collections.portside.vps.plugins.module_utils.nginx.values import seconds
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import registry_of
 
 App = dict[str, Any]
@@ -179,13 +179,14 @@ def drain_problems(apps: Iterable[App], limit: str) -> list[str]:
         apps: all apps.
         limit: `nginx_worker_shutdown_timeout`; 0 for none (nginx.org, `worker_shutdown_timeout`).
     """
-    if time_problem(limit) or not seconds(limit):
+    longest = seconds(limit)
+    if not longest:
         return []
     return [
         f"app `{app['name']}`: `drain: {app['drain']:g}` is longer than `nginx_worker_shutdown_timeout: {limit}`, "
         "after which nginx cuts off what was open at a reload: raise that too"
         for app in apps
-        if app["domains"] and app["state"] == "present" and app["drain"] > seconds(limit)
+        if app["domains"] and app["state"] == "present" and app["drain"] > longest
     ]
 
 

@@ -11,7 +11,8 @@ from ansible_collections.portside.vps.plugins.module_utils.inventory.apps import
 
 # ngx_parse_size and ngx_parse_time; the units that users write.
 SIZE = re.compile(r"[0-9]+[kKmMgG]?")
-TIME = re.compile(r"[0-9]+(ms|s|m|h|d)?")
+TIME = re.compile(r"([0-9]+)(ms|s|m|h|d)?")
+UNITS = {"ms": 0.001, None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 RATE = re.compile(r"[1-9][0-9]*r/[sm]")
 # In nginx's configuration these would end or break the argument: white space, quotes, semicolon, braces, backslash.
 URL_PATH = re.compile(r"/[^\s\"';{}\\]*")
@@ -32,10 +33,10 @@ def time_problem(value: str) -> str | None:
     return None if TIME.fullmatch(value) else "is not a time such as `500ms`, `60s` or `5m`"
 
 
-def seconds(value: str) -> float:
-    """The seconds of a time; a number alone is of seconds (ngx_parse_time)."""
-    number, unit = re.fullmatch(r"([0-9]+)(.*)", value).groups()  # type: ignore[union-attr]  # `time_problem` was asked
-    return int(number) * {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
+def seconds(value: str) -> float | None:
+    """The seconds of a time, None of what is none; a number alone is of seconds (ngx_parse_time)."""
+    found = TIME.fullmatch(value)
+    return int(found[1]) * UNITS[found[2]] if found else None
 
 
 def is_file_path(value: Any) -> bool:
