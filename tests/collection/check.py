@@ -17,7 +17,23 @@ BUILD = ROOT / ".build" / "collection"
 BIN = ROOT / ".venv" / "bin"
 PROJECT = Path(__file__).resolve().parent / "project"
 # Folders of the checkout that a user of the collection has no use for.
-UNWANTED = {"lab", "tests", "molecule", "bench", "clients", "collections", "inventory", ".venv", ".build", ".lab"}
+UNWANTED = {
+    "lab",
+    "tests",
+    "molecule",
+    "bench",
+    "clients",
+    "soak",
+    "collections",
+    "inventory",
+    ".venv",
+    ".build",
+    ".lab",
+}
+
+# Folders of which all is used at run time, but for what only `make lock` reads.
+WHOLE = ("meta", "playbooks", "plugins", "roles")
+UNUSED = {"roles/certbot/files/certbot.in"}
 
 
 def run(*argv: str | Path, cwd: Path) -> None:
@@ -46,7 +62,7 @@ def build() -> Path:
 
 
 def check_contents(tarball: Path) -> None:
-    """Fail when something stands in the tarball that is not for users."""
+    """Fail when something stands in the tarball that is not for users, or a file is not there that they need."""
     with tarfile.open(tarball) as archive:
         names = archive.getnames()
     unwanted = [name for name in names if name.split("/")[0] in UNWANTED or name.endswith((".pyc", ".log"))]
@@ -54,6 +70,10 @@ def check_contents(tarball: Path) -> None:
         sys.exit(
             f"the tarball holds what users have no use for: {', '.join(unwanted[:5])}; see `manifest:` in galaxy.yml"
         )
+    needed = {str(path.relative_to(ROOT)) for folder in WHOLE for path in (ROOT / folder).rglob("*") if path.is_file()}
+    lacking = sorted(name for name in needed - UNUSED - set(names) if "__pycache__" not in name)
+    if lacking:
+        sys.exit(f"the tarball lacks {', '.join(lacking[:5])}; see `manifest:` in galaxy.yml")
 
 
 def main() -> None:

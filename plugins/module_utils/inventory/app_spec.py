@@ -240,6 +240,19 @@ SETTINGS: Spec = {
         "description": "Signing secrets of webhooks by app. With one, diagnose sends a signed test event "
         "(type `portside.diagnose`) too, which shows that body and signature arrive as they were sent.",
     },
+    "portside_verify_from": {
+        "type": "str",
+        "default": "localhost",
+        "description": "Host of the inventory that `playbooks/verify_firewall.yml` tries the ports from; by default "
+        "the controller.",
+    },
+    "portside_verify_addresses": {
+        "type": "list",
+        "elements": "str",
+        "default": [],
+        "description": "Addresses that `playbooks/verify_firewall.yml` tries. By default those on the interface that "
+        "leads outside: say them for a server behind NAT, which doesn't know its public address.",
+    },
     "portside_addresses": {
         "type": "list",
         "elements": "str",

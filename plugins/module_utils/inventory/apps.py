@@ -212,7 +212,8 @@ def settings_problems(settings: Mapping[str, Any]) -> list[str]:
     if email and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email):
         problems.append(f"`portside_acme_email: {email}` is not an e-mail address")
     return problems + [
-        f"`portside_addresses` item `{address}` is not an address such as `203.0.113.10` or `2001:db8::10`"
-        for address in complete_settings["portside_addresses"]
+        f"`{key}` item `{address}` is not an address such as `203.0.113.10` or `2001:db8::10`"
+        for key in ("portside_addresses", "portside_verify_addresses")
+        for address in complete_settings[key]
         if not egress.is_address(address)
     ]
