@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils.nginx import protocols, values
 from ansible_collections.portside.vps.plugins.module_utils.nginx import sites as nginx_sites
-from ansible_collections.portside.vps.plugins.module_utils.nginx import values
 
 DOCUMENTATION = r"""
 name: nginx_problems
@@ -51,9 +51,11 @@ class FilterModule:
         """Name and function of each filter."""
         return {
             "nginx_certificates": nginx_sites.certificates,
+            "nginx_largest_header": protocols.largest_header,
             "nginx_password_files": nginx_sites.password_files,
             "nginx_present_sites": nginx_present_sites,
             "nginx_problems": nginx_problems,
             "nginx_quoted": values.quoted,
+            "nginx_underscored": protocols.underscored,
             "nginx_upstream_files": nginx_sites.upstream_files,
         }

@@ -1,7 +1,8 @@
 """An app that says what it saw. Standard library only, so that it runs on both targets' own Python.
 
 Every answer is JSON: method, path, headers (a list of pairs, as they came), length and SHA-256 of the body, and the
-number of the connection, from which keep-alive shows. /status/404 answers that. /events is a stream of two events.
+number of the connection, from which keep-alive shows. /status/404 answers that, /large/20000 with a cookie of
+that size. /events is a stream of two events.
 A WebSocket upgrade is accepted, and what comes is sent back.
 """
 
@@ -58,6 +59,8 @@ class Echo(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
+        if path.startswith("/large/"):
+            self.send_header("Set-Cookie", "a=" + "x" * int(path.rpartition("/")[2]))
         if "own-hsts" in self.path:
             self.send_header("Strict-Transport-Security", "max-age=31536000")
         self.end_headers()

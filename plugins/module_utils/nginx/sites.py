@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.inventory import roles
-from ansible_collections.portside.vps.plugins.module_utils.nginx import values
+from ansible_collections.portside.vps.plugins.module_utils.nginx import protocols, values
 from ansible_collections.portside.vps.plugins.module_utils.shape import shape
 
 Site = dict[str, Any]
@@ -186,7 +186,7 @@ def _checked(raw: Mapping[str, Any], where: str) -> tuple[Site, list[str]]:
         problems = [f"{where}: `name` takes a-z, 0-9 and inner hyphens, at most 63 characters"]
     if problems or site["state"] == "absent":
         return site, problems
-    checks = (_names, _proxying, _protection, _answers, _clashing_paths, _taken_from_webhooks)
+    checks = (_names, _proxying, _protection, _answers, _clashing_paths, _taken_from_webhooks, protocols.problems)
     return site, [f"{where}: {problem}" for check in checks for problem in check(site)]
 
 
@@ -278,6 +278,8 @@ def completed(sites: Iterable[Mapping[str, Any]]) -> list[Site]:
         site["certificate"] = site["certificate"] or site["name"]
         # In names of variables, which know no hyphen; a site's name knows no underscore, so that no two become one.
         site["id"] = site["name"].replace("-", "_")
+        site["buffers"] = protocols.buffers(site["header_buffer"])
+        site["own_upgrades"] = [token.lower() for token in site["upgrade"]] != protocols.WEBSOCKET
         for key in ("webhooks", "locations", "static"):
             for item in site[key]:
                 item["path"] = item["path"].rstrip("/")

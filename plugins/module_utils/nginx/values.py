@@ -28,6 +28,14 @@ def size_problem(value: str) -> str | None:
     return None if SIZE.fullmatch(value) else "is not a size such as `512k`, `10m` or `0` (no limit)"
 
 
+def size(value: str) -> int | None:
+    """The bytes of a size, None of what is none (ngx_parse_size)."""
+    if not SIZE.fullmatch(value):
+        return None
+    shift = {"k": 10, "m": 20, "g": 30}.get(value[-1].lower(), 0)
+    return int(value[:-1] if shift else value) << shift
+
+
 def time_problem(value: str) -> str | None:
     """For `60s`."""
     return None if TIME.fullmatch(value) else "is not a time such as `500ms`, `60s` or `5m`"

@@ -1,0 +1,50 @@
+"""What a site lets through beside plain HTTP, from outside."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+HTTP = pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+
+
+def seen(answer):
+    """The headers that the app saw, names in lower case."""
+    assert answer.status == 200, answer
+    return {name.lower(): value for name, value in json.loads(answer.body)["headers"]}
+
+
+@HTTP
+def test_headers_may_be_as_large_as_declared_both_ways(curl, domain, version):
+    cookie = "Cookie: a=" + "x" * 40000
+    answer = curl(f"https://open.{domain}/large/40000", "--insecure", version)
+    assert (answer.status, len(answer.headers["set-cookie"])) == (200, 40002)
+    assert len(seen(curl(f"https://open.{domain}/", "--insecure", version, "--header", cookie))["cookie"]) == 40002
+    assert curl(f"https://shop.{domain}/large/40000", "--insecure", version).status == 503
+    assert curl(f"https://shop.{domain}/", "--insecure", version, "--header", cookie).status in {0, 400, 431}
+
+
+@HTTP
+def test_headers_with_an_underscore_arrive_where_they_are_declared(curl, domain, version):
+    # The first name comes before Host, with HTTP/1.1, where whom TLS was set up for still counts.
+    claims = ("X_Forwarded_For: 192.0.2.1", "X-Real_IP: 192.0.2.1", "X_Forwarded-Proto: gopher", "X_API_KEY: k")
+    options = ["--insecure", version, *(part for claim in claims for part in ("--header", claim))]
+    headers = seen(curl(f"https://open.{domain}/", *options))
+    assert headers["x_api_key"] == "k"
+    assert [name for name in headers if "_" in name] == ["x_api_key"]
+    assert not [name for name in seen(curl(f"https://shop.{domain}/", *options)) if "_" in name]
+    # A connection for the one, a request for the other.
+    crossed = curl(f"https://open.{domain}/", *options, "--header", f"Host: shop.{domain}")
+    assert not [name for name in seen(crossed) if "_" in name and name != "x_api_key"]
+
+
+def test_declared_upgrades_alone_are_passed_on(curl, domain):
+    def asked(site, protocol):
+        ask = ("--header", "Connection: Upgrade", "--header", f"Upgrade: {protocol}")
+        found = seen(curl(f"https://{site}.{domain}/", "--insecure", "--http1.1", *ask))
+        return found.get("upgrade"), found.get("connection")
+
+    assert asked("open", "portside/1") == ("portside/1", "upgrade")
+    assert asked("shop", "portside/1") == (None, None)
+    assert asked("open", "h2c") == (None, None)

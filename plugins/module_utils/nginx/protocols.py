@@ -1,0 +1,87 @@
+"""What a site lets through beside plain HTTP: large headers, names with an underscore, upgrades. Decisions only."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ansible_collections.portside.vps.plugins.module_utils.nginx import values
+
+# What nginx always lets through.
+WEBSOCKET = ["websocket"]
+# RFC 9110, section 7.8: a name, and a version behind a slash.
+UPGRADE = re.compile(rf"{values.HEADER_NAME.pattern}(/{values.HEADER_NAME.pattern})?")
+LEAST_HEADER, LARGEST_HEADER = 4 << 10, 1 << 20
+# One of the buffers that an answer is collected in.
+BUFFER = 16 << 10
+LEAST_BUFFERS = 8
+SET_HEADER = re.compile(r"^proxy_set_header (\S+) ", re.MULTILINE)
+
+
+def header_buffer_problem(value: str) -> str | None:
+    """For `header_buffer`."""
+    size = values.size(value)
+    if size is None or not LEAST_HEADER <= size <= LARGEST_HEADER:
+        return "is not a size such as `32k`, from `4k` to `1m`"
+    return None
+
+
+def upgrade_problem(value: str) -> str | None:
+    """For an item of `upgrade`. RFC 9113, section 3.1: h2c is no upgrade any more."""
+    if not UPGRADE.fullmatch(value):
+        return "is not the name of a protocol such as `websocket` or `SPDY/3.1`"
+    if value.lower().partition("/")[0] in {"h2c", "h2"}:
+        return (
+            "would be a tunnel through which clients ask for any path, past `allow`, `basic_auth` and limits: browsers "
+            "get HTTP/2 from nginx as it is, and an app that speaks gRPC takes `protocol: grpc`"
+        )
+    return None
+
+
+def problems(site: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with these options of a site of the right form."""
+    if (problem := header_buffer_problem(site["header_buffer"])) is not None:
+        yield f"`header_buffer: {site['header_buffer']}` {problem}"
+    for token in site["upgrade"]:
+        if (problem := upgrade_problem(token)) is not None:
+            yield f"`upgrade` item `{token}` {problem}"
+
+
+def buffers(header_buffer: str) -> dict[str, Any]:
+    """The buffers of an answer whose header may be that large.
+
+    nginx wants `proxy_busy_buffers_size` to be no less than a buffer, the header's too, and less than all others but
+    one together (ngx_http_proxy_merge_loc_conf).
+
+    Returns:
+        count: how many, of BUFFER bytes.
+        busy: `proxy_busy_buffers_size`.
+    """
+    busy = max(values.size(header_buffer) or 0, 2 * BUFFER)
+    return {"count": max(LEAST_BUFFERS, -(-busy // BUFFER) + 1), "busy": f"{-(-busy // 1024)}k"}
+
+
+def largest_header(sites: Iterable[Mapping[str, Any]]) -> str:
+    """The largest `header_buffer` of completed sites.
+
+    Until a request on port 80 has said its Host, the default server's counts
+    (nginx.org/en/docs/http/server_names.html#virtual_server_selection).
+    """
+    return max((str(site["header_buffer"]) for site in sites), key=lambda size: values.size(size) or 0, default="16k")
+
+
+def underscored(snippet: str) -> list[str]:
+    """The names by which clients could send a header that the snippet sets, where underscores are let through.
+
+    Whatever hands headers to a program as CGI does (RFC 3875, section 4.1.18: WSGI, Rack, PHP) makes one of `X-Real-IP`
+    and `X_Real_IP`.
+    """
+    return [
+        "".join(itertools.chain(*zip(parts, (*between, ""), strict=True)))
+        for name in SET_HEADER.findall(snippet)
+        if (parts := name.split("-"))
+        for between in itertools.product("-_", repeat=len(parts) - 1)
+        if "_" in between
+    ]

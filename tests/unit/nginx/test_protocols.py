@@ -1,0 +1,66 @@
+"""What a site lets through beside plain HTTP."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from ansible_collections.portside.vps.plugins.module_utils.nginx import protocols, values
+
+from tests.unit.nginx.rendering import tree
+
+SHOP = {"name": "shop-api", "domains": ["api.example.com"], "upstream": {"servers": ["127.0.0.1:8000"]}}
+SITE = "sites-enabled/portside-shop-api.conf"
+PLAIN = {**SHOP, "name": "plain", "domains": ["plain.example.com"], "tls": False}
+
+
+def site(**change):
+    return tree({**SHOP, **change})[SITE]
+
+
+@pytest.mark.parametrize("size", ["4k", "5000", "16k", "17k", "32k", "100k", "256k", "1m"])
+def test_buffers_are_a_set_that_nginx_takes(size):
+    found = protocols.buffers(size)
+    busy, header = values.size(found["busy"]), values.size(size)
+    # ngx_http_proxy_merge_loc_conf refuses the others.
+    assert busy >= max(header, protocols.BUFFER)
+    assert busy <= (found["count"] - 1) * protocols.BUFFER
+
+
+def test_headers_are_as_large_as_they_were_unless_more_is_declared():
+    assert protocols.buffers("16k") == {"count": 8, "busy": "32k"}
+    text = site(header_buffer="64k")
+    assert "proxy_buffer_size 64k;" in text
+    assert "proxy_busy_buffers_size 64k;" in text
+
+
+def test_a_cookie_that_the_app_may_set_may_come_back():
+    files = tree({**SHOP, "header_buffer": "64k"}, PLAIN)
+    assert files[SITE].count("large_client_header_buffers 4 64k;") == files[SITE].count("\nserver {")
+    # Before the Host header is read, the default server's holds for all.
+    assert "large_client_header_buffers 4 64k;" in files["conf.d/portside.conf"]
+    assert "large_client_header_buffers 4 16k;" in files["sites-enabled/portside-plain.conf"]
+
+
+def test_underscores_open_no_second_way_to_claim_an_address():
+    files = tree({**SHOP, "underscores": True}, PLAIN)
+    assert "underscores_in_headers on;" in files[SITE]
+    assert "underscores_in_headers" not in files["sites-enabled/portside-plain.conf"]
+    snippet = files["snippets/portside-proxy.conf"]
+    for name in ("X_Forwarded_For", "X-Forwarded_For", "X_Forwarded-For", "X_Real_IP", "X_Forwarded_Proto"):
+        assert f'proxy_set_header {name} "";' in snippet
+    # Whatever is set under one name, is emptied under the others.
+    wanted = {re.sub("[-_]", "", name) for name in protocols.SET_HEADER.findall(snippet) if "-" in name}
+    emptied = {re.sub("[-_]", "", name) for name in re.findall(r'proxy_set_header (\S*_\S*) "";', snippet)}
+    assert wanted == emptied
+    assert "X_" not in tree(SHOP)["snippets/portside-proxy.conf"]
+
+
+def test_upgrades_are_websockets_unless_others_are_declared():
+    assert "$portside_upgrade_" not in site()
+    assert "$portside_upgrade_" not in site(upgrade=["WebSocket"])
+    text = site(upgrade=["websocket", "SPDY/3.1"], local_port=8080)
+    assert 'map $http_upgrade $portside_upgrade_shop_api {\n    default "";\n    "websocket" "websocket";' in text
+    assert '"SPDY/3.1" "SPDY/3.1";' in text
+    # Wherever the app is asked, the local port too.
+    assert text.count("set $portside_upgrade $portside_upgrade_shop_api;") == 2
