@@ -277,6 +277,7 @@ from ansible_collections.portside.vps.plugins.module_utils.certbot.declaration i
 from ansible_collections.portside.vps.plugins.module_utils.certbot.dns import host_resolver
 from ansible_collections.portside.vps.plugins.module_utils.certbot.guard import Guard
 from ansible_collections.portside.vps.plugins.module_utils.certbot.host import Host
+from ansible_collections.portside.vps.plugins.module_utils.certbot.lineage import account_urls
 from ansible_collections.portside.vps.plugins.module_utils.certbot.preflight import Preflight
 from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import InputError, Wanted, parse
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
@@ -353,6 +354,7 @@ def _checks(
         identities=preflight.identities(wanted.server, params["caa_identities"]),
         resolver=host_resolver(),
         own=preflight.host_addresses(),
+        accounts=lambda: account_urls(here.config_dir, wanted.server),
     )
     return converge.Checks(
         preflight=None if params["preflight"] == "off" else looks,

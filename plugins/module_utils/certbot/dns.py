@@ -6,7 +6,7 @@ import ipaddress
 import secrets
 import socket
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,20 +165,3 @@ def host_resolver() -> Resolver:
     except OSError:
         text = ""
     return Resolver(resolvers(text))
-
-
-def caa_allows(records: Iterable[str], identities: Iterable[str], *, wildcard: bool = False) -> bool:
-    """Whether CAA records let a CA issue (RFC 8659, section 4.2 and 4.3).
-
-    Args:
-        records: `<tag> <value>`; empty for no restriction.
-        identities: the CA's own domains, `letsencrypt.org` for instance.
-        wildcard: whether the certificate is for a wildcard; `issuewild` then replaces `issue`.
-    """
-    pairs = [record.partition(" ")[::2] for record in records]
-    tags = ["issuewild", "issue"] if wildcard else ["issue"]
-    for tag in tags:
-        values = [value.partition(";")[0].strip().lower() for found, value in pairs if found == tag]
-        if values:
-            return bool({identity.lower() for identity in identities} & set(values))
-    return True

@@ -49,12 +49,17 @@ class Guard:
     now: datetime
 
     def _all(self) -> dict[str, dict[str, list[datetime]]]:
-        """What is remembered and not too old."""
+        """What is remembered and not too old. What lies ahead of now was written while the clock was ahead: it says
+        nothing of when the order failed, and would refuse this name until that day."""
         try:
             raw = json.loads(read_text(self.file) or "{}")
             return {
                 str(server): {
-                    str(name): [moment for moment in map(datetime.fromisoformat, moments) if self.now - moment < WINDOW]
+                    str(name): [
+                        moment
+                        for moment in map(datetime.fromisoformat, moments)
+                        if timedelta(0) <= self.now - moment < WINDOW
+                    ]
                     for name, moments in names.items()
                 }
                 for server, names in raw.items()

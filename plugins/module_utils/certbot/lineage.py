@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -211,3 +213,13 @@ def accounts(config_dir: Path, server: str) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(sorted(entry.name for entry in found if (entry / "regr.json").is_file()))
+
+
+def account_urls(config_dir: Path, server: str) -> tuple[str, ...]:
+    """The URLs by which the server knows the host's accounts (certbot/_internal/account.py: `uri` in regr.json)."""
+    found = []
+    for name in accounts(config_dir, server):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            text = (account_dir(config_dir, server) / name / "regr.json").read_text(encoding="utf-8")
+            found.append(str(json.loads(text).get("uri", "")))
+    return tuple(filter(None, found))

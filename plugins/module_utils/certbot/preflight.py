@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
-from ansible_collections.portside.vps.plugins.module_utils.certbot import names
-from ansible_collections.portside.vps.plugins.module_utils.certbot.dns import DnsError, Resolver, caa_allows
+from ansible_collections.portside.vps.plugins.module_utils.certbot import caa, names
+from ansible_collections.portside.vps.plugins.module_utils.certbot.dns import DnsError, Resolver
 from ansible_collections.portside.vps.plugins.module_utils.certbot.problem import Problem
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, run
 
@@ -176,14 +176,16 @@ class Preflight:
         identities: the CA's domains in CAA records; empty to leave CAA alone.
         resolver: who is asked.
         own: the host's addresses; empty if not known.
+        accounts: the URLs of the host's accounts at the ACME server, as they are when names are looked at.
     """
 
     webroot: Path
     identities: Collection[str]
     resolver: Resolver
     own: Collection[str]
+    accounts: Callable[[], Collection[str]] = tuple
 
-    def _caa(self, domain: str, report: Report) -> None:
+    def _caa(self, domain: str, report: Report, method: str) -> None:
         if not self.identities:
             return
         try:
@@ -196,12 +198,11 @@ class Preflight:
             else:
                 report.warnings.append(f"{domain}: {text}; the ACME server asks a resolver of its own")
             return
-        if not caa_allows(records, self.identities, wildcard=domain.startswith("*.")):
+        order = caa.Order(self.identities, method, self.accounts(), wildcard=domain.startswith("*."))
+        why = caa.refusal(records, order)
+        if why:
             said = ", ".join(f"`{record}`" for record in records)
-            ours = " or ".join(self.identities)
-            report.problems.append(
-                Problem("caa", f"the CAA record of {where} is {said}; it would have to name {ours}", domain)
-            )
+            report.problems.append(Problem("caa", f"the CAA record of {where} is {said}; {why}", domain))
 
     def _name(self, domain: str, token: Token) -> Report:
         report = Report()
@@ -218,13 +219,13 @@ class Preflight:
             return report
         for address in addresses:
             self._address(domain, address, token, report)
-        self._caa(domain, report)
+        self._caa(domain, report, "http-01")
         return report
 
     def _dns_only(self, domain: str) -> Report:
         """A name that a record in DNS proves: where it leads does not matter."""
         report = Report()
-        self._caa(domain, report)
+        self._caa(domain, report, "dns-01")
         return report
 
     def _address(self, domain: str, address: str, token: Token, report: Report) -> None:

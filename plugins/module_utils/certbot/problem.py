@@ -43,7 +43,10 @@ _EMAIL = "correct `certbot_email` (site.yml: `portside_acme_email`)"
 _NEXT = {
     "accountDoesNotExist": "the ACME server does not know this host's account (any more)",
     "badNonce": "the ACME server rejects fresh nonces; run the playbook again",
-    "caa": "the name's CAA record (or its parent's) must allow this CA",
+    "caa": (
+        "the name's CAA record (or its parent's) must allow this CA, and where it has `validationmethods` or "
+        "`accounturi`, the way in which names are proved (http-01, or dns-01 by DNS) and this host's account"
+    ),
     "connection": (
         "the name must lead to this host and port 80 must be open to the internet: look at its A and AAAA records "
         "and at every firewall on the way"

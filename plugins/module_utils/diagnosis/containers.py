@@ -33,7 +33,8 @@ def up(started: str) -> int:
         begin = datetime.strptime(started[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
     except ValueError:
         return 0
-    return int((datetime.now(UTC) - begin).total_seconds())
+    # A clock that was ahead then, and is right now, makes no container younger than new.
+    return max(int((datetime.now(UTC) - begin).total_seconds()), 0)
 
 
 def described(inspected: Mapping[str, Any]) -> dict[str, Any]:

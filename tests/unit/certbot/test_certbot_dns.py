@@ -1,4 +1,4 @@
-"""DNS packets as challtestsrv sent them, and what CAA records allow."""
+"""DNS packets as challtestsrv sent them."""
 
 from __future__ import annotations
 
@@ -89,35 +89,6 @@ def test_second_resolver_is_asked_when_the_first_is_broken(monkeypatch: pytest.M
     monkeypatch.setattr(dns, "_over_udp", lambda resolver, _packet: bytes.fromhex(answers[resolver]))
     found = dns.Resolver(("10.0.0.1", "10.0.0.2")).records("two.dns.example", dns.A)
     assert len(found) == 2
-
-
-@pytest.mark.parametrize(
-    ("records", "allowed"),
-    [
-        ([], True),
-        (["issue letsencrypt.org"], True),
-        (["issue LetsEncrypt.org; validationmethods=http-01"], True),
-        (["issue other-ca.example", "issue letsencrypt.org"], True),
-        (["issue other-ca.example"], False),
-        (["issue ;"], False),
-        (["issuewild other-ca.example"], True),
-        (["iodef mailto:x@example.com"], True),
-    ],
-)
-def test_caa(records: list[str], allowed: bool) -> None:
-    assert dns.caa_allows(records, ["letsencrypt.org"]) is allowed
-
-
-@pytest.mark.parametrize(
-    ("records", "allowed"),
-    [
-        (["issue letsencrypt.org", "issuewild ;"], False),
-        (["issue letsencrypt.org"], True),
-        (["issue ;", "issuewild letsencrypt.org"], True),
-    ],
-)
-def test_caa_for_wildcards(records: list[str], allowed: bool) -> None:
-    assert dns.caa_allows(records, ["letsencrypt.org"], wildcard=True) is allowed
 
 
 def test_caa_is_looked_for_up_the_tree(monkeypatch: pytest.MonkeyPatch) -> None:

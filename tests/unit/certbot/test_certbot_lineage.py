@@ -98,3 +98,13 @@ def test_accounts(tmp_path: Path) -> None:
     (account / "regr.json").write_text("{}")
     assert lineage.accounts(tmp_path, server) == ("0123",)
     assert lineage.accounts(tmp_path, "https://acme.test:14000/other") == ()
+
+
+def test_accounts_are_known_by_the_urls_that_the_server_gave_them(tmp_path: Path) -> None:
+    server = "https://acme.example/dir"
+    for name, text in (("a", '{"body": {}, "uri": "https://acme.example/acct/1"}'), ("b", "{"), ("c", "[]")):
+        folder = lineage.account_dir(tmp_path, server) / name
+        folder.mkdir(parents=True)
+        (folder / "regr.json").write_text(text)
+    assert lineage.account_urls(tmp_path, server) == ("https://acme.example/acct/1",)
+    assert lineage.account_urls(tmp_path, "https://other.example/dir") == ()

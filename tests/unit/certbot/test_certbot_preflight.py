@@ -173,6 +173,24 @@ def test_caa_that_forbids(internet: Internet) -> None:
     assert problem.detail == "the CAA record of a.example is `issue other.example`; it would have to name ca.example"
 
 
+def test_caa_that_forbids_the_way_or_the_account_is_seen_before_the_order(internet: Internet) -> None:
+    internet.addresses |= {"way.example": [HERE], "account.example": [HERE], "right.example": [HERE]}
+    internet.caa["way.example"] = ["issue ca.example; validationmethods=dns-01"]
+    internet.caa["account.example"] = ["issue ca.example; accounturi=https://ca.example/acct/2"]
+    internet.caa["right.example"] = ["issue ca.example; accounturi=https://ca.example/acct/1"]
+    checks = preflight.Preflight(
+        internet.webroot, ("ca.example",), dns.Resolver(()), {HERE}, lambda: ["https://ca.example/acct/1"]
+    )
+    found = checks.look([*internet.addresses], ())
+    assert {name: kinds(report) for name, report in found.items()} == {
+        "way.example": ["caa"],
+        "account.example": ["caa"],
+        "right.example": [],
+    }
+    # One that a record in DNS proves is not asked for by http.
+    assert kinds(checks.look(["way.example"], ["way.example"])["way.example"]) == []
+
+
 def test_one_bad_name_says_nothing_about_the_others(internet: Internet) -> None:
     internet.addresses |= {"a.example": [HERE], "b.example": [HERE]}
     reports = look(internet, "a.example", "bad.example", "b.example")
@@ -232,6 +250,15 @@ def test_name_is_counted_in_whatever_form_the_server_says_it(tmp_path: Path, dec
     a_guard(tmp_path).remember([Problem("dns", "x", said)], [declared])
     (refusal,) = a_guard(tmp_path, most=1).refusals([declared])
     assert refusal.domain == declared
+
+
+def test_failure_noted_while_the_clock_was_ahead_refuses_nothing(tmp_path: Path) -> None:
+    for _ in range(3):
+        a_guard(tmp_path, 60 * 24 * 365).remember([Problem("connection", "x", "a.example")], ["a.example"])
+    assert a_guard(tmp_path).refusals(["a.example"]) == []
+    for _ in range(3):
+        a_guard(tmp_path).remember([Problem("connection", "x", "a.example")], ["a.example"])
+    assert [refusal.domain for refusal in a_guard(tmp_path, 1).refusals(["a.example"])] == ["a.example"]
 
 
 def test_failure_without_a_name_counts_against_all(tmp_path: Path) -> None:

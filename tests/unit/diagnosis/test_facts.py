@@ -112,6 +112,10 @@ def test_how_long_a_container_is_up_comes_from_when_it_was_started(started, leas
     assert containers.up("") == 0
 
 
+def test_container_that_started_by_a_clock_ahead_has_no_negative_age() -> None:
+    assert containers.up("2999-01-01T00:00:00.1Z") == 0
+
+
 def test_a_container_is_described_with_its_ports_and_its_environment():
     inspected = json.loads((CAPTURED / "inspect_run_20.10.json").read_text(encoding="utf-8"))
     inspected = inspected[0] if isinstance(inspected, list) else inspected
