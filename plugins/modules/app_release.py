@@ -516,7 +516,7 @@ from ansible_collections.portside.vps.plugins.module_utils.engine.base import En
 from ansible_collections.portside.vps.plugins.module_utils.engine.docker_sdk import DockerEngine, NoEngine
 from ansible_collections.portside.vps.plugins.module_utils.lock import LockError
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
-from ansible_collections.portside.vps.plugins.module_utils.releases import containers, gate, options, spec, validate
+from ansible_collections.portside.vps.plugins.module_utils.releases import gate, options, spec, validate
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import HostFront
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Clock
 from ansible_collections.portside.vps.plugins.module_utils.releases.images import Archive
@@ -554,6 +554,24 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "purge": {"type": "bool", "default": False},
     "lock_timeout": {"type": "int", "default": 300},
 }
+
+
+# Of the result: what the controller, the summary and status go by.
+FACTS = (
+    "name",
+    "action",
+    "release",
+    "image",
+    "image_id",
+    "digest",
+    "container",
+    "bind",
+    "host_port",
+    "host_ports",
+    "canary",
+    "orphans",
+    "archives_needed",
+)
 
 
 class ArchivesNeededError(Exception):
@@ -674,13 +692,9 @@ def main() -> None:
     module = QuietModule(
         argument_spec=ARGUMENTS,
         supports_check_mode=True,
+        facts=FACTS,
     )
-    for app in module.params["apps"]:
-        for value in (app.get("secrets") or {}).values():
-            # A program may print a key line by line.
-            module.no_log_values.update(
-                line for line in str(value).splitlines() if len(line) > containers.SHORTEST_SECRET
-            )
+    module.make_public(validate.names(module.params["apps"]))
     try:
         outcomes, orphans = _work(module.params, module.check_mode)
     except ArchivesNeededError as needed:

@@ -79,6 +79,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "retry": {"type": "list", "elements": "str", "default": []},
     "state_dir": {"type": "path", "default": "/var/lib/portside/apps"},
 }
+# What is masked in `held` is no site any more: that the playbooks log nothing of it is their business.
+FACTS = ("held", "unreadable", "release", "state", "when", "image", "digest", "by")
 
 
 def _engine() -> Any:
@@ -112,7 +114,8 @@ def _look(params: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point."""
-    module = QuietModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = QuietModule(argument_spec=ARGUMENTS, supports_check_mode=True, facts=FACTS)
+    module.make_public(validate.names(module.params["apps"]))
     try:
         found = _look(module.params)
     except (shape.InvalidInputError, StoreError, EngineError) as error:

@@ -146,6 +146,7 @@ def main() -> None:
             "proxy_conf": {"type": "str"},
         },
         supports_check_mode=True,
+        facts=("installed",),
     )
     module.no_log_values.update(proxy.passwords(module.params["proxy_conf"]))
     try:

@@ -439,8 +439,10 @@ def _check_own(wanted: Wanted) -> None:
 
 def main() -> None:
     """Entry point."""
-    module = QuietModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = QuietModule(argument_spec=ARGUMENTS, supports_check_mode=True, facts=("certificates", "removed"))
     params = module.params
+    for item in params["certificates"]:
+        module.make_public([item["name"], *(item.get("domains") or ())])
     try:
         wanted = parse(
             params["certificates"],

@@ -74,6 +74,7 @@ def main() -> None:
             "only_ask": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
+        facts=("path",),
     )
     params = module.params
     python = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -45,6 +45,9 @@ apps: {description: 'Certificates, upstream, container, answers and attempts, by
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import host
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
 
+# What verdicts go by; the rest is quoted.
+FACTS = ("addresses", "listening", "firewall", "image", "upstream", "place", "owner", "status", "published", "started")
+
 
 def main() -> None:
     """Run the module."""
@@ -57,8 +60,11 @@ def main() -> None:
             "log_dir": {"type": "path", "default": "/var/log/nginx"},
         },
         supports_check_mode=True,
+        facts=FACTS,
     )
     params = module.params
+    for app in params["apps"]:
+        module.make_public([app["name"], app["upstream_file"], *app["domains"], *app["webhooks"]])
     apps = [{**app, "secret": params["secrets"].get(app["name"], "")} for app in params["apps"]]
     module.exit_json(changed=False, **host.look(apps, params))
 

@@ -61,8 +61,11 @@ def main() -> None:
             "trusted": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
+        facts=("4", "6", "address", "answer", "status"),
     )
     params = module.params
+    for app in params["apps"]:
+        module.make_public([app["name"], *app["domains"], *app["webhooks"]])
     apps = [{**app, "secret": params["secrets"].get(app["name"], "")} for app in params["apps"]]
     module.exit_json(changed=False, **outside.look(apps, params["addresses"], params["trusted"]))
 

@@ -225,6 +225,7 @@ def main() -> None:
             "path": {"type": "path", "default": "/etc/docker/daemon.json"},
         },
         supports_check_mode=True,
+        facts=("steps",),
     )
     module.no_log_values.update(options.passwords(module.params))
     try:

@@ -113,13 +113,13 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
 from ansible_collections.portside.vps.plugins.module_utils.lock import LockError, alone
 from ansible_collections.portside.vps.plugins.module_utils.nginx import boot, config, host, passwords, reload, tree
 from ansible_collections.portside.vps.plugins.module_utils.nginx.host import HostError, NginxRefused
 from ansible_collections.portside.vps.plugins.module_utils.nginx.passwords import HashError
 from ansible_collections.portside.vps.plugins.module_utils.nginx.tree import Change, PlanError, Text, Wanted, WantedFile
+from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
 
 NOTHING_CHANGED = "nginx goes on with the configuration that it has."
 
@@ -259,7 +259,7 @@ class Run:
 def main() -> None:
     """Entry point."""
     site = {"type": "str", "required": True}
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "files": {
                 "type": "list",
@@ -301,11 +301,15 @@ def main() -> None:
             "reload_program": {"type": "path", "default": ""},
         },
         supports_check_mode=True,
+        facts=("action", "sites"),
     )
+    params = module.params
+    for item in (*params["files"], *params["certificates"], *params["password_files"]):
+        module.make_public(item.get(key) for key in ("site", "name", "path"))
     collisions: list[str] = []
     try:
         with alone(host.LOCK, host.LOCK_LIMIT):
-            this = Run(_wanted(module.params, boot.has_ipv6()))
+            this = Run(_wanted(params, boot.has_ipv6()))
             collisions = this.collisions
             if not (this.nginx or module.check_mode):
                 raise HostError("nginx is not installed: set nginx_manage_packages to true, or install it before")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
 
+from ansible_collections.portside.vps.plugins.module_utils.masking import SHORTEST
 from ansible_collections.portside.vps.plugins.module_utils.releases import container_body
 from ansible_collections.portside.vps.plugins.module_utils.shape import Item, text, twice
 
@@ -19,18 +19,8 @@ VOLUME_FLAGS = frozenset(
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 # capabilities(7): all of them look like this, and the list grows with the kernel.
 CAPABILITY = re.compile(r"(CAP_)?[A-Z]+(_[A-Z]+)*")
-# A value this short occurs everywhere, and everywhere it occurs Ansible would mask it.
-SHORTEST_SECRET = 6
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 LEAST_MEMORY = 6 << 20
-
-
-def masked(text: str, secrets: Iterable[str]) -> str:
-    """The text without these values, and without their lines: a program may print a key line by line."""
-    parts = {part for value in secrets for part in (value, *value.splitlines()) if len(part) >= SHORTEST_SECRET}
-    for part in sorted(parts, key=len, reverse=True):
-        text = text.replace(part, "********")
-    return text
 
 
 def problems(app: Item) -> list[str]:
@@ -166,9 +156,9 @@ def _variable_problem(kind: str, key: str, value: object) -> str | None:
     if said is None or "\0" in said:
         # YAML's true would arrive as "True": the user has to say what the program should read.
         return f'`{kind}`: `{key}` must be text or a number: write it in quotes, `{key}: "..."`'
-    if kind == "secrets" and len(said) < SHORTEST_SECRET:
+    if kind == "secrets" and len(said) < SHORTEST:
         return (
-            f"`secrets`: the value of `{key}` is shorter than {SHORTEST_SECRET} characters; Ansible would mask "
-            "that text wherever it occurs: put it under `env`, or take a longer one"
+            f"`secrets`: the value of `{key}` is shorter than {SHORTEST} characters, and a text so short occurs in "
+            "messages by chance, so that it can't be kept out of them: put it under `env`, or take a longer one"
         )
     return None

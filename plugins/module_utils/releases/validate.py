@@ -209,6 +209,16 @@ def apps(raw: Any) -> list[Item]:
     return found
 
 
+def names(apps: Iterable[Mapping[str, Any]]) -> set[str]:
+    """What is no secret although a secret may be a part of it: what apps, images and hosts are called, in any form that
+    a list of apps may have."""
+    found: set[str] = set()
+    for app in apps:
+        hosts = [(app.get(key) or {}).get("host") for key in ("health", "front")]
+        found.update(str(name) for name in (app.get("name"), app.get("image"), *hosts) if name)
+    return found
+
+
 def recorded(item: Item) -> Item:
     """An app as it was declared for a release of the past, completed with the options that came later.
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.portside.vps.plugins.module_utils.releases import containers, history
+from ansible_collections.portside.vps.plugins.module_utils.masking import masked
+from ansible_collections.portside.vps.plugins.module_utils.releases import history
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState, Release, superfluous
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import Outcome
@@ -320,7 +321,7 @@ def test_the_log_of_a_release_of_the_past_shows_none_of_its_secrets(host: Host) 
 
 
 def test_a_key_of_several_lines_is_masked_line_by_line() -> None:
-    said = containers.masked("got MIIEvQIB\nand AAAA0000 x", ["-----BEGIN\nMIIEvQIB\nAAAA0000\nend", "ok"])
+    said = masked("got MIIEvQIB\nand AAAA0000 x", ["-----BEGIN\nMIIEvQIB\nAAAA0000\nend", "ok"])
     assert said == "got ********\nand ******** x"
 
 

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container, Engine
+from ansible_collections.portside.vps.plugins.module_utils.masking import masked
 from ansible_collections.portside.vps.plugins.module_utils.releases import boxes, plan, proof
-from ansible_collections.portside.vps.plugins.module_utils.releases.containers import masked
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import Front
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock
 from ansible_collections.portside.vps.plugins.module_utils.releases.images import Images
@@ -106,7 +106,7 @@ class Job:
             text += f"\nLast lines of {container}:\n" + "\n".join(f"  {line}" for line in lines)
         elif container:
             text += f"\n{container} wrote nothing"
-        return masked(text, self._secrets())
+        return masked(text, self._secrets(), [self.app.name, self.app.image, *filter(None, [self.app.health.host])])
 
     def _secrets(self) -> list[str]:
         found = [*self.app.secrets.values()]
