@@ -51,7 +51,7 @@ superseded:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
 from ansible_collections.portside.vps.plugins.module_utils.lock import LockError
-from ansible_collections.portside.vps.plugins.module_utils.ufw import change
+from ansible_collections.portside.vps.plugins.module_utils.ufw import change, revert
 
 ARGUMENTS = {
     "state": {"type": "str", "choices": ["confirmed", "taken_back"], "default": "confirmed"},
@@ -64,18 +64,19 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     outcome = ""
     if module.params["state"] == "taken_back":
-        if not change.wait_until_taken_back(change.REVERT_SECONDS):
-            module.fail_json(msg=f"The firewall is not the one from before after {change.REVERT_SECONDS} s of waiting.")
+        if not change.wait_until_taken_back(revert.REVERT_SECONDS):
+            module.fail_json(msg=revert.NOT_BACK)
     elif not module.check_mode:
         try:
             outcome = change.confirm(module.params["change"])
         except (CommandError, LockError, OSError) as error:
             module.fail_json(msg=str(error))
         if outcome == "gone":
-            change.wait_until_taken_back(change.REVERT_SECONDS)
+            back = change.wait_until_taken_back(revert.REVERT_SECONDS)
             module.fail_json(
                 msg="There is no change to confirm: the revert timer has run, the host was rebooted, or another run's"
-                " change failed and was taken back with this one. The firewall is the one from before."
+                " change failed and was taken back with this one. "
+                + ("The firewall is the one from before." if back else revert.NOT_BACK)
             )
     module.exit_json(
         changed=outcome == "kept",

@@ -177,7 +177,7 @@ from typing import TypeVar
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils import uplink
 from ansible_collections.portside.vps.plugins.module_utils.lock import LockError
-from ansible_collections.portside.vps.plugins.module_utils.ufw import change, guard, host
+from ansible_collections.portside.vps.plugins.module_utils.ufw import change, guard, host, revert
 from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import (
     RuleError,
     check_interfaces,
@@ -350,7 +350,7 @@ def _look(module: AnsibleModule, only_look: bool) -> tuple[Policy, Present, Plan
         if change.is_as_seen(waiting):
             return (*found, waiting)
     raise change.ApplyError(
-        f"an earlier change is being taken back, and nothing was changed. See `systemctl status {change.REVERT_UNIT}`"
+        f"an earlier change is being taken back, and nothing was changed. See `systemctl status {revert.REVERT_UNIT}`"
     )
 
 

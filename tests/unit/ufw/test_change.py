@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from ansible_collections.portside.vps.plugins.module_utils.ufw import change
+from ansible_collections.portside.vps.plugins.module_utils.ufw import change, revert
 
 
 @pytest.fixture
@@ -19,9 +19,15 @@ def make(monkeypatch, tmp_path):
         "AT_BOOT": tmp_path / "boot.service",
         "AT_BOOT_LINK": at_boot,
     }
-    paths |= {"FILES": {}, "STATE_FILE": state / "state.json", "BOOT_LINK": tmp_path / "boots"}
+    paths |= {
+        "FILES": {name: str(tmp_path / name) for name in change.FILES},
+        "STATE_FILE": state / "state.json",
+        "BOOT_LINK": tmp_path / "boots",
+    }
     for name, path in paths.items():
-        monkeypatch.setattr(change, name, path)
+        for module in (change, revert):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, path)
     monkeypatch.setattr(change, "ufw_lock", contextlib.nullcontext)
     monkeypatch.setattr(change, "run", lambda *_words, **_options: None)
 
@@ -33,8 +39,8 @@ def make(monkeypatch, tmp_path):
 
 
 def take_back():
-    change.PENDING.rename(change.REVERTING)
-    change.remove_tree(change.REVERTING)
+    revert.PENDING.rename(revert.REVERTING)
+    change.remove_tree(revert.REVERTING)
 
 
 def test_a_change_is_kept_once_it_is_confirmed(make):
