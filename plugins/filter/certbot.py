@@ -21,6 +21,8 @@ options:
   dns: {description: The ways to prove names by records in DNS., type: list, elements: dict, default: []}
   eab: {description: External account binding., type: dict, default: {}}
   version: {description: certbot's version; empty if it is not known., type: str, default: ""}
+  environment: {description: The variables that certbot runs with., type: dict, default: {}}
+  service_writable: {description: Directories that the renewal writes to., type: list, elements: str, default: []}
 """
 
 

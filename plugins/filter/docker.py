@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils import unit_files
 from ansible_collections.portside.vps.plugins.module_utils.daemon import options
 from ansible_collections.portside.vps.plugins.module_utils.releases import validate
 from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError
@@ -37,10 +38,26 @@ _value: {description: A sentence for each problem., type: list, elements: str}
 """
 
 
-def docker_daemon_problems(wanted: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[str]:
-    """A sentence for each of the daemon's options that can't be used on any host."""
+def docker_daemon_problems(
+    wanted: Mapping[str, Any], defaults: Mapping[str, Any], variables: Mapping[str, Any] | None = None
+) -> list[str]:
+    """A sentence for each of the daemon's options and variables that can't be used on any host."""
     found = options.problems(options.merged(defaults, wanted), swarm=False)
-    return [f"docker_daemon_options: {problem}" for problem in found]
+    return [
+        *(f"docker_daemon_options: {problem}" for problem in found),
+        *(f"docker_environment: {problem}" for problem in unit_files.variable_problems(variables or {})),
+    ]
+
+
+def docker_repository_problems(url: str, key: str, channel: str) -> list[str]:
+    """A sentence for each part of Docker's repository that would go on as a field of its own in apt's file."""
+    parts = {"url": url, "channel": channel, "key": "" if key.startswith("-----BEGIN ") else key}
+    return [
+        f"docker_repository_{name} has a line break or another control character in it, and would go on as a line of "
+        "its own in apt's list of sources: write it on one line"
+        for name, value in parts.items()
+        if not unit_files.one_line(value)
+    ]
 
 
 def _lost_archives(apps: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -83,4 +100,5 @@ class FilterModule:
         return {
             "docker_app_problems": docker_app_problems,
             "docker_daemon_problems": docker_daemon_problems,
+            "docker_repository_problems": docker_repository_problems,
         }

@@ -455,6 +455,8 @@ def main() -> None:
             dns=params["dns"],
             eab=params["eab"],
             version=host.certbot_version(Host(), params["source"] == "pypi"),
+            environment=params["environment"],
+            service_writable=params["service_writable"],
         )
         _check_own(wanted)
         # Before the certificates are read: what another run has just ordered is not ordered again.

@@ -68,6 +68,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils import unit_files
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
 from ansible_collections.portside.vps.plugins.module_utils.daemon import host, options
 from ansible_collections.portside.vps.plugins.module_utils.daemon.host import DaemonError
@@ -170,6 +171,7 @@ def _steps(old: dict[str, Any], wanted: dict[str, Any], variables: _File) -> lis
 def _work(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     wanted = options.merged(params["defaults"], params["options"])
     found = options.problems(wanted, swarm=SWARM.exists())
+    found += [f"environment: {problem}" for problem in unit_files.variable_problems(params["environment"])]
     if found:
         raise DaemonError("Docker's options can't be used:\n" + "\n".join(found))
     path = Path(params["path"])

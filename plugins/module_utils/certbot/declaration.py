@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.portside.vps.plugins.module_utils.certbot import features, names
+from ansible_collections.portside.vps.plugins.module_utils.unit_files import one_line, variable_problems
 
 # https://letsencrypt.org/docs/acme-protocol-updates/ and https://letsencrypt.org/docs/staging-environment/
 DIRECTORIES = {
@@ -76,6 +77,8 @@ def _certificate_problems(
         return
     domains: Sequence[str] = item.get("domains") or []
     own, way = item.get("own"), item.get("dns") or ""
+    if not one_line(item.get("profile") or ""):
+        yield f"{where}: `profile` has a line break or another control character in it: write it on one line"
     yield from _domain_problems(where, domains, bool(own or way))
     if way and way not in ways:
         yield f"{where}: `dns` is `{way}`, which is not in `certbot_dns`; there: {', '.join(sorted(ways)) or 'none'}"
@@ -103,7 +106,7 @@ def _dns_problems(dns: Sequence[Mapping[str, Any]]) -> Iterable[str]:
                 "for instance, or `manual` with the options `auth-hook` and `cleanup-hook`"
             )
         for key, value in (item.get("options") or {}).items():
-            if not _PLUGIN.fullmatch(str(key)) or "\n" in str(value) or str(key) == "credentials":
+            if not _PLUGIN.fullmatch(str(key)) or not one_line(value) or str(key) == "credentials":
                 yield (
                     f"{where}: option `{key}`: the plugin's option without `--{authenticator}-` before it, and a value "
                     "of one line; credentials are the text in `credentials`"
@@ -146,6 +149,8 @@ def problems(
     dns: Sequence[Mapping[str, Any]] = (),
     eab: Mapping[str, Any] | None = None,
     version: str = "",
+    environment: Mapping[str, Any] | None = None,
+    service_writable: Sequence[str] = (),
     **_others: Any,
 ) -> list[str]:
     """One sentence for each thing that is wrong with what was declared.
@@ -160,6 +165,8 @@ def problems(
         dns: the ways to prove names by records in DNS.
         eab: kid and hmac_key.
         version: certbot's, `4.0.0` for instance; empty if it is not known.
+        environment: the variables that certbot runs with.
+        service_writable: directories that the renewal writes to.
     """
     found: list[str] = []
     ways = {str(item.get("name")) for item in dns}
@@ -176,4 +183,12 @@ def problems(
         found.append(f"`webroot` is `{webroot}`; write an absolute path, `/var/www/acme` for instance")
     if link_dir and not link_dir.startswith("/"):
         found.append(f"`link_dir` is `{link_dir}`; write an absolute path, or leave it empty for no links")
-    return found
+    found += [f"`environment`: {problem}" for problem in variable_problems(environment or {})]
+    texts = {"directory": [directory], "webroot": [webroot], "link_dir": [link_dir], "profile": [profile]}
+    texts |= {"eab": list((eab or {}).values()), "service_writable": list(service_writable)}
+    return found + [
+        f"`{name}` has a line break or another control character in it, and would go on as a line of its own in "
+        "certbot's configuration or the unit of systemd: write it on one line"
+        for name, values in texts.items()
+        if not all(map(one_line, values))
+    ]

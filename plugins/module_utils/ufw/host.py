@@ -26,6 +26,7 @@ UFW_LOCK = Path("/run/ufw.lock")  # the one that the ufw command takes (ufw/util
 LOCK_LIMIT = 120.0
 DOCKER_SOCKET = "/run/docker.sock"
 DOCKER_SECONDS = 10
+PROC = Path("/proc")
 UFW_INIT = "/lib/ufw/ufw-init"
 SYSTEMD = Path("/etc/systemd/system")
 BOOT_LINK = SYSTEMD / "multi-user.target.wants" / "ufw.service"
@@ -72,7 +73,7 @@ def saved() -> dict[Family, str]:
 
 def ssh_ports() -> set[int]:
     """Every port that sshd listens on, or will after its next start."""
-    ports = _sshd_ports() | _listening("sshd", "dropbear")
+    ports = _sshd_ports() | _listening()
     with contextlib.suppress(CommandError):
         show = run(["systemctl", "show", "ssh.socket", "--property=ActiveState,Listen"], expect=())
         ports |= ssh.parse_socket(show.stdout)
@@ -92,23 +93,35 @@ def _sshd_ports() -> set[int]:
     return ssh.parse_sshd_config(read_text(path) or "" for path in files)
 
 
-def _listening(*programs: str) -> set[int]:
-    """TCP ports on which these programs listen for more than the host itself."""
+def _listening(proc: Path = PROC) -> set[int]:
+    """TCP ports on which an ssh daemon of a package listens for more than the host itself."""
     sockets = {}
     for table in ("tcp", "tcp6"):
-        for line in (read_text(Path("/proc/net") / table) or "").splitlines()[1:]:
+        for line in (read_text(proc / "net" / table) or "").splitlines()[1:]:
             fields = line.split()
             address, _, port = fields[1].rpartition(":")
             loopback = address.endswith("7F") if table == "tcp" else address == "0" * 24 + "01000000"
             if fields[3] == "0A" and not loopback:
                 sockets[f"socket:[{fields[9]}]"] = int(port, 16)
     found = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if (process / "comm").read_text().strip() in programs:
-                links = {os.readlink(link) for link in (process / "fd").iterdir()}
-                found |= {port for name, port in sockets.items() if name in links}
+    for daemon in ssh.daemons(_processes(proc)):
+        with contextlib.suppress(OSError):  # it may be gone by now
+            links = {os.readlink(link) for link in (proc / str(daemon) / "fd").iterdir()}
+            found |= {port for name, port in sockets.items() if name in links}
     return found
+
+
+def _processes(proc: Path) -> Iterator[ssh.Process]:
+    """Processes whose program lies where packages put ssh daemons."""
+    for path in proc.glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            program = os.readlink(path / "exe").removesuffix(" (deleted)")
+            if program not in ssh.PROGRAMS:
+                continue
+            status = (path / "status").read_text(encoding="utf-8", errors="replace")
+            # A container has files of the same names.
+            if os.path.samestat(os.stat(path / "root"), os.stat("/")):
+                yield ssh.parse_process(int(path.name), status)
 
 
 def connection() -> ssh.Connection | None:

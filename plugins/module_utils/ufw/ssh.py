@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 # sshd_config(5): the port where nothing else is said.
 DEFAULT_PORT = 22
+# Where openssh-server and dropbear-bin put the programs that listen. A session of OpenSSH 9.8 and later is a program of
+# its own (/usr/lib/openssh/sshd-session), and listens for what its user forwards alone.
+PROGRAMS = ("/usr/sbin/sshd", "/usr/sbin/dropbear")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,33 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     address = ipaddress.ip_address(text.partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that runs one of PROGRAMS: its number, its parent's, and its real and effective user."""
+
+    number: int
+    parent: int
+    users: tuple[int, int]
+
+
+def parse_process(number: int, status: str) -> Process:
+    """A process from its /proc/PID/status (proc_pid_status(5))."""
+    fields = dict(re.findall(r"^(\w+):\s+(.*)$", status, re.MULTILINE))
+    real, effective, *_ = map(int, fields["Uid"].split())
+    return Process(number, int(fields["PPid"]), (real, effective))
+
+
+def daemons(processes: Iterable[Process]) -> list[int]:
+    """Those that take in connections for the whole host: root's, and no session.
+
+    Anybody can run a program that is called sshd, or sshd itself, on a port of their own. And a session, which is a
+    child of the daemon, listens for what its user forwards (`ssh -R`).
+    """
+    found = list(processes)
+    numbers = {process.number for process in found}
+    return [process.number for process in found if set(process.users) == {0} and process.parent not in numbers]
 
 
 def parse_sshd_dump(text: str) -> set[int]:
