@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from certbot_server import PLAYBOOK
 
 from lab.machine import ensure_programs
@@ -29,7 +34,23 @@ def by_age(folder: Path) -> dict[str, object]:
     return {"portside_backup_age": [public], "portside_backup_age_identity": str(secret)}
 
 
-def test_six_rebuilds_cost_one_order(server, authority, tmp_path):
+@contextmanager
+def watched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """While age runs, the task's arguments would be a file below Ansible's folder: a list of what is there then."""
+    programs, seen, temporary = folder / "bin", folder / "seen", folder / "temporary"
+    programs.mkdir()
+    spy = programs / "age"
+    look = f"mkdir -p {temporary}\nfind {temporary} -type f >> {seen}"
+    spy.write_text(f'#!/bin/sh\n{look}\nexec {shutil.which("age")} "$@"\n')
+    spy.chmod(0o755)
+    with monkeypatch.context() as settings:
+        settings.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+        settings.setenv("ANSIBLE_REMOTE_TEMP", str(temporary))
+        settings.setenv("ANSIBLE_PIPELINING", "false")
+        yield seen
+
+
+def test_six_rebuilds_cost_one_order(server, authority, tmp_path, monkeypatch):
     ca = authority(15700, PEBBLE_WFE_NONCEREJECT=0)
     shop, _blog = server.certificates
     settings = {**ca.settings, "certbot_certificates": [shop]}
@@ -61,7 +82,9 @@ def test_six_rebuilds_cost_one_order(server, authority, tmp_path):
     assert play("backup", **age).changed[server.name] == 0
     encrypted = tmp_path / "age" / f"{server.name}.certificates.age"
     encrypted.unlink()
-    assert play("backup", **age).changed[server.name] > 0
+    with watched(tmp_path, monkeypatch) as files:
+        assert play("backup", **age).changed[server.name] > 0
+    assert files.read_text() == ""
     assert encrypted.read_text().startswith("-----BEGIN AGE ENCRYPTED FILE-----")
     rebuilt(server)
     done = play("restore", PLAYBOOK, **age, **settings)
