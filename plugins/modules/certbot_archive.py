@@ -11,6 +11,9 @@ description:
   - Without I(content), gives C(/etc/letsencrypt) back as a compressed archive in base64. The same files give the same
     text. It holds private keys. Set C(no_log) on the task, and encrypt it before it is written anywhere.
   - With I(content), puts such an archive in the place of C(/etc/letsencrypt), in one step. What stood there is kept.
+  - An archive brings data alone. Hooks, C(cli.ini), the commands in renewal configurations and everything else that
+    certbot would run are left out, with a warning for each that is not the role's; those of the host stay as they are.
+    One that has a link where certbot has none, or one that leads outside, is refused.
 options:
   content:
     description: The archive to restore. Left out, one is made.
@@ -51,7 +54,7 @@ kept:
 from contextlib import nullcontext
 from datetime import UTC, datetime
 
-from ansible_collections.portside.vps.plugins.module_utils.certbot import archive
+from ansible_collections.portside.vps.plugins.module_utils.certbot import archive, brought
 from ansible_collections.portside.vps.plugins.module_utils.certbot.host import LOCK, LOCK_LIMIT, Host
 from ansible_collections.portside.vps.plugins.module_utils.lock import LockError, alone
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
@@ -69,13 +72,13 @@ def main() -> None:
         with nullcontext() if module.check_mode else alone(LOCK, LOCK_LIMIT):
             if content is None:
                 module.exit_json(changed=False, content=archive.pack(folder), lineages=archive.lineages(folder))
-            if folder.is_dir() and archive.pack(folder) == content:
+            if archive.same(content, folder):
                 module.exit_json(changed=False, lineages=archive.lineages(folder))
-            if module.check_mode:
-                archive.check(content, folder, force=module.params["force"])
-            else:
+            for sentence in archive.check(content, folder, force=module.params["force"]):
+                module.warn(sentence)
+            if not module.check_mode:
                 kept = archive.unpack(content, folder, datetime.now(UTC), force=module.params["force"])
-    except (archive.ArchiveError, LockError, OSError) as error:
+    except (brought.ArchiveError, LockError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=True, lineages=archive.lineages(folder), **({"kept": str(kept)} if kept else {}))
 

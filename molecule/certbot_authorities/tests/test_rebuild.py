@@ -64,7 +64,8 @@ def test_six_rebuilds_cost_one_order(server, authority, tmp_path, monkeypatch):
     assert "portside_backup_password is not set" in play("backup").output
     done = play("backup", **kept)
     assert done.status == 0, done.output
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("*.vault")
+    assert (tmp_path / ".gitignore").read_text() == "*.certificates.*\n"
     assert file.read_text().startswith("$ANSIBLE_VAULT;")
     assert file.stat().st_mode & 0o777 == 0o600
     assert play("backup", **kept).changed[server.name] == 0
@@ -87,6 +88,11 @@ def test_six_rebuilds_cost_one_order(server, authority, tmp_path, monkeypatch):
     assert files.read_text() == ""
     assert encrypted.read_text().startswith("-----BEGIN AGE ENCRYPTED FILE-----")
     rebuilt(server)
+    digest = encrypted.with_name(f"{encrypted.name}.sha256")
+    written = digest.read_text()
+    digest.write_text("0" * 64)
+    assert "is not what backup.yml wrote" in play("restore", **age).output
+    digest.write_text(written)
     done = play("restore", PLAYBOOK, **age, **settings)
     assert done.status == 0, done.output
     server.wait_for_serial("shop", serial)

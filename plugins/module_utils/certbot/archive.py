@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import os
+import shutil
 import tarfile
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from ansible_collections.portside.vps.plugins.module_utils.certbot import brought
+from ansible_collections.portside.vps.plugins.module_utils.certbot.brought import ArchiveError, Entry
 from ansible_collections.portside.vps.plugins.module_utils.files import remove_tree
-
-
-class ArchiveError(Exception):
-    """It is no such archive, or it must not be unpacked here."""
 
 
 def _same_everywhere(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -41,40 +40,38 @@ def pack(folder: Path) -> str:
     return base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def _members(text: str) -> tarfile.TarFile:
-    try:
-        return tarfile.open(fileobj=io.BytesIO(base64.b64decode(text, validate=True)), mode="r:xz")
-    except (binascii.Error, tarfile.TarError, EOFError, ValueError) as error:
-        raise ArchiveError(f"this is no backup of certificates: {error}") from error
-
-
-def _write(archive: tarfile.TarFile, folder: Path) -> None:
-    for member in archive:
-        name = PurePosixPath(member.name)
-        if name.is_absolute() or ".." in name.parts:
-            raise ArchiveError(f"this is no backup of certificates: it has the path {member.name}")
-        path = folder / name
-        if member.isdir():
-            path.mkdir(mode=member.mode & 0o755, exist_ok=True)
-        elif member.issym():
-            path.symlink_to(member.linkname)
-        elif member.isreg():
-            source = archive.extractfile(member)
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, member.mode & 0o755)
-            with os.fdopen(handle, "wb") as file:
-                file.write(source.read() if source else b"")
-
-
 def lineages(folder: Path) -> list[str]:
     """The lineages in certbot's directory."""
     return sorted(path.stem for path in folder.glob("renewal/*.conf"))
 
 
-def check(text: str, folder: Path, *, force: bool) -> None:
-    """See that an archive is one, and may be unpacked here.
+def same(text: str, folder: Path) -> bool:
+    """Whether all that an archive may bring is what the directory has.
 
     Raises:
-        ArchiveError: it is none, or the directory has lineages.
+        ArchiveError: it is no archive, or must not be unpacked.
+    """
+    wanted = _content(text)
+    if not folder.is_dir():
+        return False
+    try:
+        return wanted == _content(pack(folder))
+    except ArchiveError:  # what is there is none of ours: that is for `force` to decide
+        return False
+
+
+def _content(text: str) -> list[Entry]:
+    return [entry for entry in brought.taken(brought.entries(text))[0] if entry.kind != brought.DIRECTORY]
+
+
+def check(text: str, folder: Path, *, force: bool) -> list[str]:
+    """See that an archive is one, and may be unpacked here.
+
+    Returns:
+        What of it is not restored, a sentence each.
+
+    Raises:
+        ArchiveError: it is none, or must not be unpacked, or the directory has lineages.
     """
     present = lineages(folder)
     if present and not force:
@@ -82,8 +79,7 @@ def check(text: str, folder: Path, *, force: bool) -> None:
             f"{folder} has certificates already ({', '.join(present)}): nothing was restored. "
             "Set portside_restore_force: true to replace them; they are kept beside."
         )
-    with _members(text):
-        pass
+    return brought.taken(brought.entries(text))[1]
 
 
 def unpack(text: str, folder: Path, now: datetime, *, force: bool = False) -> Path | None:
@@ -99,16 +95,17 @@ def unpack(text: str, folder: Path, now: datetime, *, force: bool = False) -> Pa
         Where what stood there before is kept; None if there was nothing.
 
     Raises:
-        ArchiveError: it is no archive, or the directory has lineages.
+        ArchiveError: it is no archive, or must not be unpacked, or the directory has lineages.
     """
     check(text, folder, force=force)
+    wanted, _ = brought.taken(brought.entries(text))
     beside = folder.with_name(f".{folder.name}.restored")
     remove_tree(beside)
     beside.mkdir(mode=0o755, parents=True)
     try:
-        with _members(text) as archive:
-            _write(archive, beside)
-    except (ArchiveError, tarfile.TarError, OSError):
+        _write(wanted, beside)
+        _keep_own(folder, beside)
+    except (ArchiveError, OSError):
         remove_tree(beside)
         raise
     kept = None
@@ -117,3 +114,34 @@ def unpack(text: str, folder: Path, now: datetime, *, force: bool = False) -> Pa
         os.rename(folder, kept)
     os.rename(beside, folder)
     return kept
+
+
+def _write(wanted: Sequence[Entry], folder: Path) -> None:
+    """Directories and files first: no link of the archive is there yet that something could be written through."""
+    links = [entry for entry in wanted if entry.kind == brought.LINK]
+    for entry in wanted:
+        path = folder / entry.name
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if entry.kind == brought.DIRECTORY:
+            path.mkdir(mode=entry.mode, exist_ok=True)
+        elif entry.kind == brought.FILE:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, entry.mode)
+            with os.fdopen(handle, "wb") as file:
+                file.write(entry.content)
+    for entry in links:
+        (folder / entry.name).symlink_to(entry.target)
+    # Where one leads may depend on another.
+    for entry in links:
+        if not Path(os.path.realpath(folder / entry.name)).is_relative_to(os.path.realpath(folder)):
+            raise ArchiveError(f"this is no backup of certificates: {entry.name} is a link that leads outside")
+
+
+def _keep_own(folder: Path, beside: Path) -> None:
+    """Whatever is run by certbot or its hooks is the server's own, before and after."""
+    for name in brought.OWN:
+        source, target = folder / name, beside / name
+        if source.is_dir() and not source.is_symlink():
+            shutil.copytree(source, target, symlinks=True)
+        elif source.is_file():
+            target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            shutil.copy2(source, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -56,3 +57,21 @@ def test_file_that_is_gone_is_written_again(folder: Path, lost: str) -> None:
 @pytest.mark.parametrize("keys", [KEYS[:1], [*KEYS, "age1three"]])
 def test_other_keys_get_a_file_of_their_own(folder: Path, keys: list[str]) -> None:
     assert is_written(templar(folder, keys))
+
+
+def test_git_passes_over_a_backup_beside_the_inventory(tmp_path: Path) -> None:
+    (play,) = DataLoader().load_from_file(str(PLAYBOOKS / "backup.yml"), trusted_as_template=True)
+    (task,) = [task for task in play["tasks"] if "Git" in task["name"]]
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    for name in (".gitignore", "shop.certificates.age", "shop.certificates.age.sha256", "shop.certificates.vault"):
+        (tmp_path / name).write_text(task["ansible.builtin.copy"]["content"])
+    listed = ["git", "-C", tmp_path, "ls-files", "--others", "--exclude-standard"]
+    assert subprocess.run(listed, check=True, capture_output=True, text=True).stdout == ".gitignore\n"
+
+
+@pytest.mark.parametrize(("exchanged", "refused"), [("certificates", False), ("of somebody else", True)])
+def test_a_file_that_was_exchanged_is_not_restored(folder: Path, exchanged: str, refused: bool) -> None:
+    (play,) = DataLoader().load_from_file(str(PLAYBOOKS / "restore.yml"), trusted_as_template=True)
+    (task,) = [task for task in play["tasks"] if "written here" in task["name"]]
+    known = templar(folder, KEYS, content=exchanged)
+    assert known.evaluate_conditional(task["ansible.builtin.assert"]["that"]) is not refused
