@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 
@@ -51,10 +51,13 @@ class Container:
 
 @dataclass(frozen=True)
 class Image:
-    """An image that is on the host; `digests` are the references that a registry would know it by."""
+    """An image that is on the host; `digests` are the references that a registry would know it by, `entrypoint` is what
+    runs the command, and `architecture` the processor that it is for."""
 
     id: str
     digests: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = field(default=(), compare=False)
+    architecture: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -117,8 +117,13 @@ def condition(inspected: Mapping[str, Any]) -> Condition:
 
 
 def image(inspected: Mapping[str, Any]) -> Image:
-    """The part of GET /images/{name}/json that tells an image from another."""
-    return Image(id=inspected["Id"], digests=tuple(inspected.get("RepoDigests") or ()))
+    """The part of GET /images/{name}/json that tells an image from another, and what it runs."""
+    return Image(
+        id=inspected["Id"],
+        digests=tuple(inspected.get("RepoDigests") or ()),
+        entrypoint=tuple((inspected.get("Config") or {}).get("Entrypoint") or ()),
+        architecture=inspected.get("Architecture") or "",
+    )
 
 
 @contextmanager

@@ -149,7 +149,10 @@ def _environment(app: Item) -> list[str]:
 def _variable_problem(kind: str, key: str, value: object) -> str | None:
     said = text(value)
     if not ENV_NAME.fullmatch(key):
-        return f"`{kind}`: `{key}` is not the name of an environment variable"
+        # https://learn.microsoft.com/aspnet/core/fundamentals/configuration: two underscores stand for a colon.
+        nested = key.replace(":", "__")
+        cure = f": write `{nested}`, which .NET reads alike" if ":" in key and ENV_NAME.fullmatch(nested) else ""
+        return f"`{kind}`: `{key}` is not the name of an environment variable{cure}"
     if value is None:
         # A variable that is not set is no reason to start the app without it.
         return f"`{kind}`: `{key}` has no value"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.spec import 
 
 # Seconds within which Docker's proxy closes a connection for which nobody listens in the container.
 CLOSES_WITHIN = 0.5
+# Seconds for the one TLS handshake with a container that doesn't answer http.
+TLS_WITHIN = 5.0
 
 
 class NotHealthyError(Exception):
@@ -72,6 +75,21 @@ def _ask(address: str, port: int, health: Health) -> Answer:
         connection.close()
 
 
+def speaks_tls(address: str, port: int) -> bool:
+    """Whether what listens there answers a TLS handshake, be it with a refusal (RFC 8446, section 6)."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with socket.create_connection((address, port), timeout=TLS_WITHIN) as connection:
+            context.wrap_socket(connection, server_hostname="localhost").close()
+    except ssl.SSLError as error:
+        return "ALERT" in (error.reason or "")
+    except OSError:
+        return False
+    return True
+
+
 def crashed(condition: Condition, restarts: int = 0) -> str | None:
     """Why the container will not get healthy any more, or None while it runs; `restarts` are those of the past."""
     if condition.restarts > restarts or condition.status == "restarting":
@@ -99,10 +117,18 @@ def describe(app: App, last: Answer | None) -> str:
     )
 
 
-def unhealthy(app: App, host_port: int | None, state: Condition, last: Answer | None) -> str:
+def unhealthy(
+    app: App, host_port: int | None, state: Condition, last: Answer | None, tls: Callable[[str, int], bool]
+) -> str:
     """Why the time is up."""
     if app.health.check == "image":
         return f"its image's HEALTHCHECK said `{state.health}` for {app.health.timeout:g} s"
+    # To http a server that speaks https alone says 400, or nothing.
+    if host_port and app.health.check == "http" and last and last.status in {None, 400} and tls(app.bind, host_port):
+        return (
+            f"it speaks https on port {app.port}, and http is what it was asked in: let it speak http there (nginx is "
+            "where TLS ends)"
+        )
     return describe(app, last) if host_port else f"it is {state.status}, and not running"
 
 
@@ -135,6 +161,7 @@ def wait_healthy(
     clock: Clock,
     *,
     restarts: int = 0,
+    tls: Callable[[str, int], bool] = speaks_tls,
 ) -> None:
     """Wait until the container is fit to take traffic.
 
@@ -167,5 +194,5 @@ def wait_healthy(
             if good >= health.successes:
                 return
         if clock.now() - begin >= max(health.timeout, health.grace):
-            raise NotHealthyError(unhealthy(app, host_port, state, last))
+            raise NotHealthyError(unhealthy(app, host_port, state, last, tls))
         clock.sleep(health.interval)

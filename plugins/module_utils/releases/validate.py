@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.portside.vps.plugins.module_utils.releases import containers, order
+from ansible_collections.portside.vps.plugins.module_utils.releases import containers, order, reference
 from ansible_collections.portside.vps.plugins.module_utils.releases.options import APP, REGISTRY
 from ansible_collections.portside.vps.plugins.module_utils.shape import (
     LARGEST_PORT,
@@ -24,14 +24,7 @@ from ansible_collections.portside.vps.plugins.module_utils.shape import (
     twice,
 )
 
-# The grammar of image references: github.com/distribution/reference, reference.go.
-IMAGE = re.compile(
-    r"(?:(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::[0-9]+)?/)?"
-    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
-    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[A-Za-z][A-Za-z0-9+._-]*:[0-9a-fA-F]{32,})?"
-)
 _TAGGED = re.compile(r"[^@]+:[^@/:]+")
-IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def bind_problem(bind: str) -> str | None:
@@ -41,13 +34,6 @@ def bind_problem(bind: str) -> str | None:
     except ValueError:
         return f"`bind: {bind}` is not an address: allowed are 127.0.0.1 (or another of 127.0.0.0/8) and ::1"
     return None if address.is_loopback and str(address) == bind else f"`bind: {bind}`: the container {PUBLIC}"
-
-
-def image_problem(image: str) -> str | None:
-    """What is wrong with an image reference."""
-    if IMAGE.fullmatch(image) or IMAGE_ID.fullmatch(image):
-        return None
-    return f"`image: {image}` is not an image reference such as `ghcr.io/acme/shop-api:1.4.2`"
 
 
 def _health_problems(health: Item) -> list[str]:
@@ -122,7 +108,7 @@ def problems(app: Item) -> list[str]:
     if app["image"] is None:
         found.append(f"`image` is missing: {APP['image']['description'].partition(' Needed')[0]}")
     else:
-        found.append(image_problem(app["image"]))
+        found.append(reference.problem(app["image"]))
         if app["image_archive"] and not _TAGGED.fullmatch(app["image"]):
             found.append(
                 f"`image: {app['image']}`: with `image_archive` it is the name that the image gets on the server, "

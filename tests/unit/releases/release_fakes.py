@@ -92,6 +92,8 @@ class Host:
     credentials: list[Any] = field(default_factory=list)
     watch: Callable[[Host], None] | None = None
     front_door: Callable[[App], Seen] = lambda _: Seen()
+    entrypoint: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
 
     def effect(self, name: str) -> None:
         """Called after each effect on the host."""
@@ -164,7 +166,8 @@ class FakeEngine:
     def image(self, reference: str) -> Image | None:
         known = {*self.host.present.values(), *(box.image_id for box in self.host.boxes.values())}
         found = reference if reference in known else self.host.present.get(reference)
-        return Image(found, (f"{reference.partition(':')[0]}@sha256:{found}",)) if found else None
+        digests = (f"{reference.partition(':')[0]}@sha256:{found}",)
+        return Image(found, digests, entrypoint=self.host.entrypoint) if found else None
 
     def pull(self, reference: str, credentials: Mapping[str, str] | None) -> Image:
         self.host.credentials.append(credentials)
@@ -258,7 +261,7 @@ class FakeEngine:
 
     def logs(self, container: str, lines: int) -> Sequence[str]:
         box = self.host.boxes[container]
-        return [f"a line of {box.name}", *(box.config["Env"] if self.host.talkative else [])]
+        return [f"a line of {box.name}", *self.host.writes, *(box.config["Env"] if self.host.talkative else [])]
 
     def remove_image(self, image: str) -> None:
         if not any(box.image_id == image for box in self.host.boxes.values()):

@@ -56,6 +56,24 @@ def test_a_job_that_fails_leaves_the_old_release_serving_and_shows_its_log(host:
     assert deploy(host, wanted, retry=["shop"]).action == "deployed"
 
 
+def test_job_that_an_entrypoint_swallowed_says_whose_arguments_it_became(host: Host) -> None:
+    host.job_status, host.entrypoint = 2, ("gunicorn", "shop.wsgi")
+    outcome = deploy(host, app(before=(MIGRATE,)))
+    assert "What to do: the image's ENTRYPOINT `gunicorn` gets the command as its arguments" in outcome.message
+    host.entrypoint = ("docker-entrypoint.sh",)
+    assert "ENTRYPOINT" not in deploy(host, app(before=(MIGRATE,)), retry=["shop"]).message
+
+
+def test_release_that_was_given_up_says_what_to_do_by_its_last_lines(host: Host) -> None:
+    host.statuses["one"], host.writes = 500, ("s6-overlay-suexec: fatal: can only run as pid 1",)
+    outcome = deploy(host, app())
+    last = outcome.message.splitlines()[-1]
+    assert last.startswith("What to do: ")
+    assert "`init: false`" in last
+    host.writes = ()
+    assert "What to do" not in deploy(host, app(env={"A": "2"})).message
+
+
 def test_a_rollback_runs_no_job(host: Host) -> None:
     deploy(host, app(before=(MIGRATE,)))
     deploy(host, app(image="shop:2", before=(MIGRATE,)))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Condition
@@ -145,6 +148,40 @@ def test_the_method_can_be_chosen(echo: HTTPServer) -> None:
     Echo.do_HEAD = Echo.do_GET  # type: ignore[attr-defined]
     health = Health(method="HEAD", status=(418,))
     assert gate.probe("127.0.0.1", echo.server_port, health).good(health)
+
+
+@pytest.fixture
+def secured(tmp_path: Path) -> Iterator[HTTPServer]:
+    """A server that speaks https alone, with a certificate of its own."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    made = ["-keyout", str(key), "-out", str(certificate), "-subj", "/CN=shop", "-days", "1"]
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", *made]
+    subprocess.run(argv, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = HTTPServer(("127.0.0.1", 0), Echo)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_container_that_speaks_https_alone_is_told_so(secured: HTTPServer) -> None:
+    port = secured.server_port
+    health = Health(timeout=1, request_timeout=0.3)
+    answer = gate.probe("127.0.0.1", port, health)
+    assert answer.status is None
+    said = refused([answer], port=port, timeout=1)
+    assert "it speaks https on port 8000" in said
+
+
+def test_container_that_is_silent_or_says_400_in_http_is_not_taken_for_https(echo: HTTPServer) -> None:
+    assert not gate.speaks_tls("127.0.0.1", echo.server_port)
+    assert not gate.speaks_tls("127.0.0.1", 1)
+    assert "https" not in refused([400], port=echo.server_port, timeout=1)
 
 
 def test_tcp_passes_where_the_connection_stays_open(echo: HTTPServer) -> None:

@@ -169,8 +169,11 @@ def _run_before(job: Job, release: Release, config: Mapping[str, Any]) -> None:
         try:
             before.run(job.host.engine, job.host.clock, task, config, job.app.networks)
         except JobFailedError as error:
-            text = job.told(release, str(error), error.lines, task.name)
+            text = job.told(release, str(error), error.lines, task.name, command)
             raise RejectedError(text) from error
+        except EngineError as error:
+            text = job.told(release, f"`before: {' '.join(command)}` could not be run: {error}", (), job=command)
+            raise ReleaseError(text) from error
 
 
 def _fall_back(job: Job, release: Release, error: Exception) -> None:

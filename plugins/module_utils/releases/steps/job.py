@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container, Engine
+from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container, Engine, EngineError
 from ansible_collections.portside.vps.plugins.module_utils.masking import masked
-from ansible_collections.portside.vps.plugins.module_utils.releases import boxes, plan, proof
+from ansible_collections.portside.vps.plugins.module_utils.releases import boxes, hints, plan, proof
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import Front
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock
 from ansible_collections.portside.vps.plugins.module_utils.releases.images import Images
@@ -95,8 +96,18 @@ class Job:
         found = zip(boxes.of(self.containers, release), release.replicas, strict=True)
         return [(box.id, replica) for box, replica in found if box]
 
-    def told(self, release: Release | None, what: str, lines: Sequence[str], container: str = "") -> str:
-        """The message about a container that did not come to serve; without the secrets of any release."""
+    def told(
+        self, release: Release | None, what: str, lines: Sequence[str], container: str = "", job: Sequence[str] = ()
+    ) -> str:
+        """The message about a container that did not come to serve, without the secrets of any release, and what to do.
+
+        Args:
+            release: the one that it is of.
+            what: what happened.
+            lines: what it wrote last.
+            container: its name; empty for one that never ran.
+            job: the command, where it was a job that goes before the release.
+        """
         number = release.number if release else "?"
         text = f"release {number} ({self.app.image}) was given up: {what}"
         live = self.state.live
@@ -106,7 +117,28 @@ class Job:
             text += f"\nLast lines of {container}:\n" + "\n".join(f"  {line}" for line in lines)
         elif container:
             text += f"\n{container} wrote nothing"
+        for word, hint in zip(("What to do", "Or"), hints.said(self._case(what, lines, job)), strict=False):
+            text += f"\n{word}: {hint}."
         return masked(text, self._secrets(), [self.app.name, self.app.image, *filter(None, [self.app.health.host])])
+
+    def _case(self, what: str, lines: Sequence[str], job: Sequence[str]) -> hints.Case:
+        image = None
+        with suppress(EngineError):
+            image = self.host.engine.image(self.app.image)
+        return hints.Case(
+            lines=lines,
+            said=what,
+            command=job or self.app.command,
+            entrypoint=image.entrypoint if image else (),
+            built_for=image.architecture if image else "",
+            machine=platform.machine(),
+            port=self.app.port,
+            host=self.app.health.host,
+            user=self.app.container.get("user", ""),
+            init=self.app.init,
+            read_only=bool(self.app.container.get("read_only")),
+            before=bool(job),
+        )
 
     def _secrets(self) -> list[str]:
         found = [*self.app.secrets.values()]
