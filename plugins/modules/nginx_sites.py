@@ -194,8 +194,10 @@ class Run:
         """What nginx has to be told: `reload`, `start`, `restart` or nothing."""
         if not self.service.active:
             return "start"
+        new = [change.path for change in self.changes if change.path.startswith(f"{tree.DROP_INS}/")]
         unread = (host.UNREAD.read_text(encoding="ascii") or "reload") if host.UNREAD.exists() else ""
-        if unread == "restart" or any(change.path.startswith(f"{tree.DROP_INS}/") for change in self.changes):
+        # How it is reloaded, systemd alone has to know.
+        if unread == "restart" or any(path != tree.RELOAD_UNIT for path in new):
             return "restart"
         return "reload" if self.changes or unread else ""
 
@@ -220,6 +222,7 @@ class Run:
                 host.read_units()
                 host.bring_up(action)
             elif action == "reload":
+                host.read_units()
                 host.reload_and_wait(self.service.master)
         except (NginxRefused, CommandError) as error:
             explained = config.explanation(str(error), self.owners, host.texts(), self.own)

@@ -8,6 +8,9 @@ HTTP/1.1 clients with `Connection: close`; so idle connections, which an old wor
 few or none. (HTTP/2 has a goodbye of its own, GOAWAY.) Then nginx is told to read its files, and the flag goes as soon
 as no old worker accepts connections any more.
 
+Workers look for the flag once in every second of the clock (open_file_cache_valid 1s; ngx_open_cached_file compares
+whole seconds): from the next one on all of them have seen it.
+
 The file stands alone (standard library only): it is copied to the host as it is.
 """
 
@@ -26,9 +29,10 @@ STATUS = "http://127.0.0.1/nginx_status"
 SIGNAL = ["/usr/sbin/nginx", "-g", "daemon on; master_process on;", "-s", "reload"]
 # Process titles: src/os/unix/ngx_process_cycle.c.
 RETIRING = b"worker process is shutting down"
-# Seconds: how long clients are asked to close at most, how long the old workers may take to stop accepting, and between
+# Seconds: how long clients are asked to close at most, what a worker's clock may be behind, how long the old workers may take to stop accepting, and between
 # two looks.
 ASKED = 1.0
+MARGIN = 0.05
 RETIRED = 15.0
 POLL = 0.05
 
@@ -75,6 +79,10 @@ def main() -> int:
     """Ask, reload, wait; returns the exit status of nginx's own command."""
     try:
         FLAG.touch()
+        # Workers open it, and the unit's umask is not theirs.
+        FLAG.chmod(0o644)
+        seen = int(time.time()) + 1 + MARGIN
+        wait(lambda: time.time() >= seen, 1 + MARGIN)
         wait(lambda: idle() == 0, ASKED)
         before = workers(PID_FILE, PROC)
         status = subprocess.run(SIGNAL, check=False).returncode

@@ -283,6 +283,8 @@ def completed(sites: Iterable[Mapping[str, Any]]) -> list[Site]:
         for key in ("webhooks", "locations", "static"):
             for item in site[key]:
                 item["path"] = item["path"].rstrip("/")
+        for item in (*site["webhooks"], *site["locations"]):
+            item["raw"] = values.as_sent(item["path"])
         for number, location in enumerate(site["locations"], 1):
             location["upstream"]["name"] = f"portside_{site['name']}_{number}"
         site["upstream"]["name"] = f"portside_{site['name']}"

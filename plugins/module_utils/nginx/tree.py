@@ -24,6 +24,7 @@ DISTRIBUTION_SITE_TARGET = f"{NGINX}/sites-available/default"
 
 # Where systemd reads what concerns nginx alone.
 DROP_INS = "/etc/systemd/system/nginx.service.d"
+RELOAD_UNIT = f"{DROP_INS}/portside-reload.conf"
 
 
 class PlanError(Exception):

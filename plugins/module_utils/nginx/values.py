@@ -131,6 +131,23 @@ def passed_on_problem(value: str) -> str | None:
     return path_problem(value) or ("holds a `$`, which nginx takes for a variable" if "$" in value else None)
 
 
+def as_sent(path: str) -> str:
+    """A regular expression for raw paths that are this path, or lie below it.
+
+    Letters, digits and `/` stand for themselves: nobody has to encode them, and an app need not decode them. All else
+    may also come percent-encoded, in either case (RFC 3986, sections 2.1 and 2.3).
+    """
+    found = ""
+    for character in path:
+        if character.isascii() and (character.isalnum() or character == "/"):
+            found += character
+            continue
+        encoded = "".join(f"%{byte:02x}" for byte in character.encode())
+        either = "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in encoded)
+        found += f"(?:{re.escape(character)}|{either})"
+    return f"^{found}(?:[/?]|$)"
+
+
 def target_problem(value: str) -> str | None:
     """For where a redirect leads."""
     return None if URL.fullmatch(value) else "must be a path or an http or https URL, without white space and quotes"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 
 import pytest
@@ -75,13 +77,66 @@ def test_only_the_masters_children_count(tmp_path, monkeypatch):
     assert reload.workers(reload.PID_FILE, host.proc) == {11: b"nginx: worker process "}
 
 
+SITE = {
+    "name": "shop",
+    "domains": ["a.example.com", "b.example.com"],
+    "upstream": {"servers": ["127.0.0.1:1"]},
+    "local_port": 8000,
+    "webhooks": [{"path": "/hook"}],
+    "redirects": [{"from": "/old", "to": "/new"}],
+    "static": [{"path": "/files", "directory": "/srv/files"}],
+    "locations": [{"path": "/blog", "upstream": {"servers": ["127.0.0.1:2"]}}],
+}
+
+
 @pytest.mark.parametrize("release", ["Debian_12", "Debian_13"])
-def test_every_server_of_a_site_heeds_the_flag_and_systemd_runs_the_program(release):
-    site = {"name": "shop", "domains": ["a.example.com", "b.example.com"], "upstream": {"servers": ["127.0.0.1:1"]}}
-    files = tree({**site, "local_port": 8000}, release=release)
+def test_every_location_that_answers_heeds_the_flag_and_systemd_runs_the_program(release):
+    files = tree(SITE, release=release)
     text = files["sites-enabled/portside-shop.conf"]
     assert text.count("\nserver {") == text.count("include snippets/portside-closing.conf;")
-    assert f"if (-f {reload.FLAG})" in files["snippets/portside-closing.conf"]
+    for head, body in re.findall(r"^    location (.+) \{\n(.*?)^    \}", text, re.MULTILINE | re.DOTALL):
+        assert ("include snippets/portside-close.conf;" in body) is ("internal;" not in body), head
+    assert f"set $portside_flag {reload.FLAG};" in files["snippets/portside-closing.conf"]
     unit = files["/etc/systemd/system/nginx.service.d/portside-reload.conf"]
     assert "ExecReload=\n" in unit
     assert "ExecReload=+/usr/bin/python3 /usr/local/lib/portside/nginx-reload" in unit
+    assert str(reload.FLAG) in files["/etc/apt/apt.conf.d/90portside-nginx"]
+
+
+def test_nginx_with_keepalive_min_timeout_has_nothing_of_it():
+    files = tree(SITE, release="Ubuntu_26")
+    text = files["sites-enabled/portside-shop.conf"]
+    assert text.count("\nserver {") == text.count("keepalive_min_timeout 2s;")
+    assert not any("portside-reload" in path or str(reload.FLAG) in content for path, content in files.items())
+    assert "599" not in "".join(files.values())
+
+
+@pytest.mark.parametrize("release", ["Debian_12", "Debian_13", "Ubuntu_24", "Ubuntu_26"])
+def test_nothing_that_means_something_to_nginx_is_borrowed(release):
+    """https://nginx.org/en/docs/http/ngx_http_ssl_module.html#errors, and 494 and 499 of its source."""
+    text = "".join(tree(SITE, release=release).values())
+    for statuses in re.findall(r"error_page ([0-9 ]+)", text):
+        assert not {int(status) for status in statuses.split()} & set(range(490, 500))
+    assert not re.search(r"return 49[0-9]", text)
+
+
+def test_workers_may_open_the_flag_whatever_the_umask(tmp_path, monkeypatch):
+    host = Host(tmp_path, monkeypatch)
+    modes = []
+    monkeypatch.setattr(reload, "idle", lambda: modes.append(host.flag.stat().st_mode & 0o777) or 0)
+    before = os.umask(0o077)
+    try:
+        assert reload.main() == 0
+    finally:
+        os.umask(before)
+    assert set(modes) == {0o644}
+
+
+def test_clients_are_asked_only_when_every_worker_has_seen_the_flag(tmp_path, monkeypatch):
+    """Workers look once in a second of the clock."""
+    host = Host(tmp_path, monkeypatch)
+    clock = iter([100.2, 100.9, 101.0, 101.06])
+    monkeypatch.setattr(reload.time, "time", lambda: next(clock))
+    assert reload.main() == 0
+    assert host.events == [("idle", True), ("reload", True)]
+    assert list(clock) == []
