@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.portside.vps.plugins.module_utils.nginx import protocols, values
+from ansible_collections.portside.vps.plugins.module_utils.nginx import headers, protocols, values
 from ansible_collections.portside.vps.plugins.module_utils.nginx import sites as nginx_sites
 
 DOCUMENTATION = r"""
@@ -52,10 +52,12 @@ class FilterModule:
         return {
             "nginx_certificates": nginx_sites.certificates,
             "nginx_largest_header": protocols.largest_header,
+            "nginx_names_loopback": values.names_loopback,
             "nginx_password_files": nginx_sites.password_files,
             "nginx_present_sites": nginx_present_sites,
             "nginx_problems": nginx_problems,
             "nginx_quoted": values.quoted,
+            "nginx_trusted_headers": headers.trusted_headers,
             "nginx_underscored": protocols.underscored,
             "nginx_upstream_files": nginx_sites.upstream_files,
         }

@@ -63,6 +63,10 @@ class Echo(BaseHTTPRequestHandler):
             self.send_header("Set-Cookie", "a=" + "x" * int(path.rpartition("/")[2]))
         if "own-hsts" in self.path:
             self.send_header("Strict-Transport-Security", "max-age=31536000")
+        if "own-headers" in self.path:
+            self.send_header("X-Portside-Upstream", "forged")
+            self.send_header("X-Content-Type-Options", "own")
+            self.send_header("Referrer-Policy", "no-referrer")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(text)

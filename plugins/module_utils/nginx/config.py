@@ -93,6 +93,22 @@ def servers(text: str) -> list[Server]:
     return found
 
 
+def directives(text: str) -> list[list[str]]:
+    """The words of each directive that stands in the text itself and not in a block of it."""
+    found: list[list[str]] = []
+    words: list[str] = []
+    depth = 0
+    for is_mark, part in _tokens(text):
+        if not is_mark:
+            words.append(part)
+            continue
+        if part == ";" and depth == 0 and len(words) > 1:
+            found.append(words)
+        depth += {"{": 1, "}": -1}.get(part, 0)
+        words = []
+    return found
+
+
 def collisions(own: Iterable[str], foreign: Mapping[str, str]) -> list[str]:
     """What files of others claim that the role's own files claim too, a sentence each.
 

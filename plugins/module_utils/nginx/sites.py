@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.inventory import roles
-from ansible_collections.portside.vps.plugins.module_utils.nginx import protocols, values
+from ansible_collections.portside.vps.plugins.module_utils.nginx import headers, protocols, values
 from ansible_collections.portside.vps.plugins.module_utils.shape import shape
 
 Site = dict[str, Any]
@@ -236,6 +236,9 @@ def _settings_problems(settings: Mapping[str, Any]) -> Iterator[str]:
     yield from _one(key, str(settings[key]), values.time_problem)
     yield from _each("nginx_real_ip_from", settings["nginx_real_ip_from"], values.trusted_problem)
     yield from _one("nginx_real_ip_header", settings["nginx_real_ip_header"], values.header_name_problem)
+    yield from _each("nginx_trusted_headers", settings["nginx_trusted_headers"], values.trusted_header_problem)
+    if settings["nginx_trusted_headers"] and not settings["nginx_real_ip_from"]:
+        yield "`nginx_trusted_headers` needs `nginx_real_ip_from`: the addresses of the proxies that set these headers"
 
 
 def serves_files_alone(site: Site) -> bool:
@@ -291,6 +294,7 @@ def completed(sites: Iterable[Mapping[str, Any]]) -> list[Site]:
         has_app = site["upstream"]["file"] or site["upstream"]["servers"]
         for webhook in site["webhooks"]:
             webhook.update(_webhook_target(webhook["path"], site))
+        site["safe_headers"] = headers.safe(site)
         site["upstreams"] = [
             *([site["upstream"]] if has_app else []),
             *(location["upstream"] for location in site["locations"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.inventory.apps import is_domain
@@ -21,6 +21,14 @@ FILE_PATH = re.compile(r"(/[A-Za-z0-9._@+-]+)+")
 # RFC 9110 section 5.6.2.
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 CHALLENGE = "/.well-known/acme-challenge"
+# What nginx tells an app itself, or what belongs to one connection (RFC 9110 section 7.6.1), in lower case.
+SET_BY_NGINX = frozenset(
+    [
+        *("host", "connection", "upgrade", "forwarded", "proxy", "proxy_protocol", "x-real-ip", "x-request-id"),
+        *("content-length", "transfer-encoding", "te", "trailer", "keep-alive"),
+        *(f"x-forwarded-{word}" for word in ("for", "host", "proto", "port", "prefix", "protocol", "ssl")),
+    ]
+)
 
 
 def size_problem(value: str) -> str | None:
@@ -70,6 +78,15 @@ def network_problem(value: str) -> str | None:
     return None
 
 
+def names_loopback(networks: Iterable[str]) -> bool:
+    """Whether a list of addresses means the server itself, and nothing larger that it is a part of (everybody)."""
+    found = [ipaddress.ip_network(network) for network in networks]
+    itself = [ipaddress.ip_address(address) for address in ("127.0.0.1", "::1")]
+    local = [network.network_address.is_loopback for network in found]
+    larger = any(address in network for network, own in zip(found, local, strict=True) if not own for address in itself)
+    return any(local) and not larger
+
+
 def trusted_problem(value: str) -> str | None:
     """For a network whose word about the visitor is taken."""
     if (problem := network_problem(value)) is not None:
@@ -82,6 +99,13 @@ def trusted_problem(value: str) -> str | None:
 def header_name_problem(value: str) -> str | None:
     """For the name of a request header."""
     return None if re.fullmatch(r"[A-Za-z0-9-]+", value) else "is not the name of a header such as `CF-Connecting-IP`"
+
+
+def trusted_header_problem(value: str) -> str | None:
+    """For a request header that a proxy in front of this server sets for the app."""
+    if (problem := header_name_problem(value)) is not None:
+        return problem
+    return "is what nginx tells the app itself: leave it out" if value.lower() in SET_BY_NGINX else None
 
 
 def domain_problem(value: str) -> str | None:

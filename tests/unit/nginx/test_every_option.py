@@ -76,6 +76,10 @@ CHANGES = {
     "hsts.max_age": {"hsts": {"max_age": 1}},
     "hsts.include_subdomains": {"hsts": {"include_subdomains": True}},
     "hsts.preload": {"hsts": {"preload": True}},
+    "security_headers": {"security_headers": {"nosniff": False, "referrer": "none"}},
+    "security_headers.nosniff": {"security_headers": {"nosniff": False}},
+    "security_headers.frame": {"security_headers": {"frame": "deny"}},
+    "security_headers.referrer": {"security_headers": {"referrer": "no-referrer"}},
     "error_pages": {"error_pages": []},
     "error_pages[].status": item("error_pages", status=[410]),
     "error_pages[].file": item("error_pages", file="/srv/other.html"),
@@ -117,8 +121,8 @@ SETTINGS = {
     "nginx_http3": True,
     "nginx_sandbox": False,
 }
-# Not rendered by themselves; the header has a test of its own below.
-NOT_RENDERED = {"nginx_sites", "nginx_manage_packages", "nginx_real_ip_header"}
+# Not rendered by themselves; the headers have tests of their own.
+NOT_RENDERED = {"nginx_sites", "nginx_manage_packages", "nginx_real_ip_header", "nginx_trusted_headers"}
 
 
 def names(options, prefix="") -> Iterator[str]:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.portside.vps.plugins.filter import nginx as filters
+from ansible_collections.portside.vps.plugins.module_utils.inventory import roles
 from ansible_collections.portside.vps.plugins.module_utils.nginx import sites
 
 SHOP = {"name": "shop", "domains": ["api.example.com"], "upstream": {"servers": ["127.0.0.1:8000"]}}
 
 
-def problems(*items, tls_dir="/etc/nginx/tls", webroot="/var/www/acme", timeout="120s", trusted=(), header="X-Real"):
+def problems(
+    *items, tls_dir="/etc/nginx/tls", webroot="/var/www/acme", timeout="120s", trusted=(), header="X-Real", **more
+):
     settings = {
+        **roles.defaults("nginx"),
+        **more,
         "nginx_tls_dir": tls_dir,
         "nginx_acme_webroot": webroot,
         "nginx_worker_shutdown_timeout": timeout,
@@ -178,6 +183,9 @@ def test_a_name_may_move_from_an_absent_site():
         ({"trusted": ["::/0"]}, "`nginx_real_ip_from` item `::/0` is everybody"),
         ({"trusted": ["cdn"]}, "`nginx_real_ip_from` item `cdn` is neither an address nor a network"),
         ({"header": "X Real"}, "`nginx_real_ip_header: X Real` is not the name of a header"),
+        ({"nginx_trusted_headers": ["X-Forwarded-User"]}, "`nginx_trusted_headers` needs `nginx_real_ip_from`"),
+        ({"nginx_trusted_headers": ["Host"]}, "`nginx_trusted_headers` item `Host` is what nginx tells the app itself"),
+        ({"nginx_trusted_headers": ["X User"]}, "`nginx_trusted_headers` item `X User` is not the name of a header"),
         ({"timeout": "soon"}, "`nginx_worker_shutdown_timeout: soon` is not a time"),
     ],
 )

@@ -397,8 +397,9 @@ def test_a_declared_header_takes_the_place_of_the_apps_own():
     headers = {"X-Frame-Options": "DENY", "Set-Cookie": "a=b", "Vary": "Origin"}
     found = blocks(site(headers=headers, local_port=8000, **WEBHOOK))
     for public in (CANONICAL, ("443", "www.example.com")):
-        assert re.findall(r"proxy_hide_header (.+);", found[public]) == ["X-Frame-Options"]
-    assert "proxy_hide_header" not in found["127.0.0.1:8000", "_"]
+        assert "proxy_hide_header X-Frame-Options;" in found[public]
+        assert "proxy_hide_header Set-Cookie;" not in found[public]
+    assert "proxy_hide_header X-Frame-Options;" not in found["127.0.0.1:8000", "_"]
 
 
 def test_no_burst_is_none():
