@@ -57,6 +57,12 @@ options:
           - Passwords by user name. They are hashed with bcrypt; a hash that fits is kept, so that nothing changes.
         type: dict
         required: true
+  worker_connections:
+    description:
+      - Connections that each worker takes at least. The one number in C(nginx.conf) is raised to it, as far as the host
+        allows so many open files. V(0) leaves it as it is.
+    type: int
+    default: 0
   tls_dir:
     description: Where the certificates' links stand, below C(/etc/nginx).
     type: path
@@ -115,12 +121,21 @@ from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
 from ansible_collections.portside.vps.plugins.module_utils.lock import LockError, alone
-from ansible_collections.portside.vps.plugins.module_utils.nginx import boot, config, host, passwords, reload, tree
+from ansible_collections.portside.vps.plugins.module_utils.nginx import (
+    boot,
+    capacity,
+    config,
+    host,
+    passwords,
+    reload,
+    tree,
+)
 from ansible_collections.portside.vps.plugins.module_utils.nginx.host import HostError, NginxRefused
 from ansible_collections.portside.vps.plugins.module_utils.nginx.passwords import HashError
 from ansible_collections.portside.vps.plugins.module_utils.nginx.tree import Change, PlanError, Text, Wanted, WantedFile
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
 
+MAIN = Path(tree.NGINX) / "nginx.conf"
 NOTHING_CHANGED = "nginx goes on with the configuration that it has."
 
 
@@ -130,15 +145,16 @@ def _password_file(item: dict[str, Any]) -> WantedFile:
     return WantedFile(item["path"], Text(content, 0o600, secret=True, owner="www-data"), item["site"])
 
 
-def _wanted(params: dict[str, Any], ipv6: bool) -> Wanted:
+def _wanted(params: dict[str, Any], ipv6: bool, open_files: int | None) -> Wanted:
     owner = host.user()
+    contents = [file["content"] if ipv6 else boot.without_ipv6(file["content"]) for file in params["files"]]
     files = [
         WantedFile(
             path=str(Path(tree.NGINX) / file["path"]),
-            text=Text(file["content"] if ipv6 else boot.without_ipv6(file["content"]), owner=owner),
+            text=Text(capacity.with_files(content, open_files), owner=owner),
             site=file["site"],
         )
-        for file in params["files"]
+        for file, content in zip(params["files"], contents, strict=True)
     ]
     for key, source in (("boot_program", boot), ("reload_program", reload)):
         if params[key]:
@@ -180,15 +196,18 @@ def _plan(wanted: Wanted) -> list[Change]:
 class Run:
     """One run of the module, from the plan to the reload."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, params: dict[str, Any], ipv6: bool) -> None:
+        self.service = host.service()
+        files = host.open_files_limit(self.service.master)
+        wanted = _wanted(params, ipv6, files)
+        room, shortage = capacity.change(str(MAIN), host.node_at(MAIN), params["worker_connections"], files)
         self.own = [file.path for file in wanted.files]
         self.owners = _owners(wanted)
         self.nginx = host.program("nginx")
-        self.service = host.service()
-        self.changes = _plan(wanted)
+        self.changes = [*_plan(wanted), *room]
         going = [change.path for change in self.changes if change.after is None]
         foreign = host.foreign_sites([*self.own, *going])
-        self.collisions = config.collisions([file.text.content for file in wanted.files], foreign)
+        self.warnings = [*config.collisions([file.text.content for file in wanted.files], foreign), *shortage]
 
     def action(self) -> str:
         """What nginx has to be told: `reload`, `start`, `restart` or nothing."""
@@ -298,6 +317,7 @@ def main() -> None:
                     "users": {"type": "dict", "required": True, "no_log": True},
                 },
             },
+            "worker_connections": {"type": "int", "default": 0},
             "tls_dir": {"type": "path", "default": "/etc/nginx/tls"},
             "webroot": {"type": "path", "default": "/var/www/acme"},
             "boot_program": {"type": "path", "default": ""},
@@ -309,11 +329,11 @@ def main() -> None:
     params = module.params
     for item in (*params["files"], *params["certificates"], *params["password_files"]):
         module.make_public(item.get(key) for key in ("site", "name", "path"))
-    collisions: list[str] = []
+    warnings: list[str] = []
     try:
         with alone(host.LOCK, host.LOCK_LIMIT):
-            this = Run(_wanted(params, boot.has_ipv6()))
-            collisions = this.collisions
+            this = Run(params, boot.has_ipv6())
+            warnings = this.warnings
             if not (this.nginx or module.check_mode):
                 raise HostError("nginx is not installed: set nginx_manage_packages to true, or install it before")
             result = this.result()
@@ -321,11 +341,11 @@ def main() -> None:
             if not module.check_mode:
                 this.carry_out(tested)
     except NginxRefused as refused:
-        module.fail_json(msg="\n".join([str(refused), *collisions, NOTHING_CHANGED]))
+        module.fail_json(msg="\n".join([str(refused), *warnings, NOTHING_CHANGED]))
     except (PlanError, HostError, HashError, LockError, CommandError, OSError) as error:
         module.fail_json(msg=f"{error}\n{NOTHING_CHANGED}")
-    for collision in collisions:
-        module.warn(collision)
+    for warning in warnings:
+        module.warn(warning)
     module.exit_json(**result)
 
 

@@ -27,6 +27,40 @@ answer = link.getresponse()
 print(json.dumps([answer.status, {key.lower(): value for key, value in answer.getheaders()}, answer.read().decode()]))
 """
 
+# Begins requests to port 80 and never ends them; then asks as a visitor does.
+HALF_ASKED = """
+import resource, socket, ssl, sys, urllib.request
+name, number = sys.argv[1], int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_NOFILE, (number + 100,) * 2)
+links = []
+for _ in range(number):
+    links.append(socket.create_connection((name, 80), 10))
+    links[-1].sendall(b"GET / HTTP/1.1\\r\\nX-Slow: ")
+tls = ssl._create_unverified_context()
+print([urllib.request.urlopen(f"https://{name}/", context=tls, timeout=5).status for _ in range(5)])
+links[-1].settimeout(30)
+try:
+    print(links[-1].recv(10))
+except ConnectionResetError:
+    print(b"")
+"""
+# Begins to send bodies in the name of a visitor, and asks again in that one's name, and in another's.
+HALF_SENT = """
+import socket, ssl, sys
+name, number, visitor, other = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
+tls = ssl._create_unverified_context()
+
+def asked(visitor, length):
+    link = socket.create_connection(("127.0.0.1", 443), 10, source_address=("127.0.0.2", 0))
+    link = tls.wrap_socket(link, server_hostname=name)
+    link.sendall(f"POST / HTTP/1.1\\r\\nHost: {name}\\r\\nContent-Length: {length}\\r\\n"
+                 f"CF-Connecting-IP: {visitor}\\r\\n\\r\\n".encode())
+    return link
+
+links = [asked(visitor, 5) for _ in range(number)]
+print(*[asked(one, 0).recv(12).decode().split()[1] for one in (visitor, other)])
+"""
+
 
 @pytest.fixture
 def locally(vps, domain):
@@ -96,3 +130,48 @@ def test_security_headers_are_sent_and_the_apps_own_win(curl, domain):
     assert sent("shop.{}/own-headers") == ["own", "no-referrer", None]
     assert sent("one.{}/") == ["nosniff", None, "SAMEORIGIN"]
     assert sent("shown.{}/") == ["nosniff", "strict-origin-when-cross-origin", "DENY"]
+
+
+def test_a_client_that_never_ends_its_requests_does_not_keep_others_out(client, domain):
+    argv = ["python3", "-c", textwrap.dedent(HALF_ASKED), f"shop.{domain}", "2500"]
+    result = client.run(shlex.join(argv).replace("%", "%%"))
+    # The visitors' statuses; then the slow one is cut off, before its 60 seconds are over.
+    assert result.stdout.splitlines() == ["[200, 200, 200, 200, 200]", "b''"], result.stderr
+
+
+def test_one_client_has_so_many_requests_at_once_and_another_its_own(vps, domain):
+    for visitor, other in (("192.0.2.21", "192.0.2.22"), ("2001:db8:0:1::1", "2001:db8:0:2::1")):
+        argv = ["python3", "-c", textwrap.dedent(HALF_SENT), f"shop.{domain}", "250", visitor, other]
+        assert vps.check_output(shlex.join(argv).replace("%", "%%")) == "429 200"
+
+
+def test_a_rate_limit_takes_an_ipv6_network_for_one_client(locally):
+    def statuses(*visitors):
+        return [locally("limited", "127.0.0.2", CF_Connecting_IP=visitor)[0] for visitor in visitors]
+
+    assert statuses(*(f"2001:db8:1:2::{number:x}" for number in range(1, 6)))[-1] == 429
+    assert statuses("2001:db8:1:3::1", "192.0.2.31", "192.0.2.32") == [200, 200, 200]
+
+
+def test_wrong_passwords_cost_the_client_and_not_the_server(vps, domain):
+    wrong = """
+import base64, http.client, socket, ssl, sys
+tls = ssl._create_unverified_context()
+link = tls.wrap_socket(
+    socket.create_connection(("127.0.0.1", 443), 10, source_address=("127.0.0.2", 0)), server_hostname=sys.argv[1]
+)
+asking = http.client.HTTPConnection(sys.argv[1])
+asking.sock = link
+
+def status(visitor, password):
+    login = base64.b64encode(f"ops:{password}".encode()).decode()
+    asking.request("GET", "/", headers={"CF-Connecting-IP": visitor, "Authorization": f"Basic {login}"})
+    answer = asking.getresponse()
+    answer.read()
+    return answer.status
+
+print(sorted({status("192.0.2.41", "wrong") for _ in range(40)}))
+print(status("192.0.2.42", "correct horse battery"))
+"""
+    said = vps.check_output("python3 -c %s %s", wrong, f"guarded.{domain}")
+    assert said.splitlines() == ["[401, 429]", "200"]

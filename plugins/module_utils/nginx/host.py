@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, Completed, run
 from ansible_collections.portside.vps.plugins.module_utils.files import link_atomic, remove_tree, write_atomic
-from ansible_collections.portside.vps.plugins.module_utils.nginx import boot, config, tree
+from ansible_collections.portside.vps.plugins.module_utils.nginx import boot, capacity, config, tree
 from ansible_collections.portside.vps.plugins.module_utils.nginx.tree import Change, Directory, Link, Node, Text, Wanted
 
 NGINX = Path(tree.NGINX)
@@ -264,6 +264,13 @@ def foreign_sites(known: Iterable[str]) -> dict[str, str]:
             with contextlib.suppress(OSError):
                 found[str(path)] = path.read_bytes().decode("utf-8", "replace")
     return found
+
+
+def open_files_limit(master: int) -> int | None:
+    """How many files nginx's workers may open at most. Before nginx runs, it is what systemd itself could give it."""
+    with contextlib.suppress(OSError):
+        return capacity.hard_limit(Path(f"/proc/{master or 1}/limits").read_text(encoding="ascii"))
+    return None
 
 
 def service() -> Service:

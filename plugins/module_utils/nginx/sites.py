@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.inventory import roles
-from ansible_collections.portside.vps.plugins.module_utils.nginx import headers, protocols, values
+from ansible_collections.portside.vps.plugins.module_utils.nginx import config, headers, protocols, values
 from ansible_collections.portside.vps.plugins.module_utils.shape import shape
 
 Site = dict[str, Any]
@@ -24,7 +24,7 @@ PLACEHOLDER = "placeholder"
 NGINX = "/etc/nginx"
 PASSWORDS = f"{NGINX}/passwords"
 
-TIMES = ("connect_timeout", "send_timeout", "read_timeout")
+TIMES = ("connect_timeout", "send_timeout", "read_timeout", "client_body_timeout", "client_send_timeout")
 
 
 @lru_cache
@@ -106,11 +106,11 @@ def _protection(site: Site) -> Iterator[str]:
     for key in ("allow", "deny"):
         yield from _each(key, site[key], values.network_problem)
     yield from _each("maintenance.allow", site["maintenance"]["allow"], values.network_problem)
-    limit = site["rate_limit"]
-    if limit["rate"] is not None and not values.RATE.fullmatch(limit["rate"]):
-        yield f"`rate_limit.rate: {limit['rate']}` is not a rate such as `10r/s` or `60r/m`"
-    if limit["burst"] < 0:
-        yield f"`rate_limit.burst: {limit['burst']}` is less than none"
+    for key in ("rate_limit", "basic_auth"):
+        limit = site[key]
+        yield from _one(f"{key}.rate", limit["rate"], values.rate_problem)
+        if limit["burst"] < 0:
+            yield f"`{key}.burst: {limit['burst']}` is less than none"
     for name, password in (site["basic_auth"]["users"]).items():
         if (problem := values.user_problem(name, password)) is not None:
             yield f"`basic_auth.users`: `{name}` {problem}"
@@ -232,8 +232,11 @@ def _settings_problems(settings: Mapping[str, Any]) -> Iterator[str]:
     if not values.is_file_path(tls_dir) or not tls_dir.startswith(f"{NGINX}/"):
         yield f"`nginx_tls_dir: {tls_dir}` must be a directory below {NGINX}, where the candidate is tested"
     yield from _one("nginx_acme_webroot", settings["nginx_acme_webroot"], values.file_problem)
-    key = "nginx_worker_shutdown_timeout"
-    yield from _one(key, str(settings[key]), values.time_problem)
+    for key in ("nginx_worker_shutdown_timeout", "nginx_client_header_timeout"):
+        yield from _one(key, str(settings[key]), values.time_problem)
+    yield from _one("nginx_worker_connections", settings["nginx_worker_connections"], values.connections_problem)
+    yield from _one("nginx_connections_per_client", settings["nginx_connections_per_client"], values.limit_problem)
+    yield from _each("nginx_unlimited_clients", settings["nginx_unlimited_clients"], values.network_problem)
     yield from _each("nginx_real_ip_from", settings["nginx_real_ip_from"], values.trusted_problem)
     yield from _one("nginx_real_ip_header", settings["nginx_real_ip_header"], values.header_name_problem)
     yield from _each("nginx_trusted_headers", settings["nginx_trusted_headers"], values.trusted_header_problem)
@@ -295,6 +298,7 @@ def completed(sites: Iterable[Mapping[str, Any]]) -> list[Site]:
         for webhook in site["webhooks"]:
             webhook.update(_webhook_target(webhook["path"], site))
         site["safe_headers"] = headers.safe(site)
+        site["own_directives"] = sorted({words[0] for words in config.directives(site["extra_config"])})
         site["upstreams"] = [
             *([site["upstream"]] if has_app else []),
             *(location["upstream"] for location in site["locations"]),

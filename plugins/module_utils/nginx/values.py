@@ -49,6 +49,22 @@ def time_problem(value: str) -> str | None:
     return None if TIME.fullmatch(value) else "is not a time such as `500ms`, `60s` or `5m`"
 
 
+def rate_problem(value: str) -> str | None:
+    """For `10r/s`."""
+    return None if RATE.fullmatch(value) else "is not a rate such as `10r/s` or `60r/m`"
+
+
+def connections_problem(value: Any) -> str | None:
+    """For the connections of a worker. Twice as many files is what systemd lets a service have (524288)."""
+    number = int(value) if str(value).isdigit() else 0
+    return None if 256 <= number <= 262144 else "is no number from 256 to 262144"
+
+
+def limit_problem(value: Any) -> str | None:
+    """For the connections of a client; nginx holds the number in 16 bits (ngx_http_limit_conn)."""
+    return None if str(value).isdigit() and int(value) <= 65535 else "is no number from 0 (no limit) to 65535"
+
+
 def seconds(value: str) -> float | None:
     """The seconds of a time, None of what is none; a number alone is of seconds (ngx_parse_time)."""
     found = TIME.fullmatch(value)

@@ -248,7 +248,7 @@ GUARDS = [
     ({"deny": ["198.51.100.0/24"]}, ["deny 198.51.100.0/24;"]),
     (
         {"rate_limit": {"rate": "10r/s"}},
-        ["limit_req zone=portside_shop-api burst=20 nodelay;", "limit_req_status 429;"],
+        ["limit_req zone=portside_rate_shop-api burst=20 nodelay;", "limit_req_status 429;"],
     ),
     (
         {"basic_auth": {"users": {"ops": "secret"}}},
@@ -282,7 +282,7 @@ def test_a_password_is_in_no_rendered_file():
 
 def test_zones_and_variables_bear_the_sites_name():
     text = site(rate_limit={"rate": "60r/m", "burst": 5}, maintenance={"enabled": True, "allow": ["203.0.113.7"]})
-    assert "limit_req_zone $binary_remote_addr zone=portside_shop-api:1m rate=60r/m;" in text
+    assert "limit_req_zone $portside_network zone=portside_rate_shop-api:1m rate=60r/m;" in text
     assert "geo $portside_maintenance_shop_api {\n    default 1;\n    203.0.113.7 0;\n}" in text
 
 
@@ -404,8 +404,8 @@ def test_a_declared_header_takes_the_place_of_the_apps_own():
 
 def test_no_burst_is_none():
     text = site(rate_limit={"rate": "10r/s", "burst": 0})
-    assert "limit_req zone=portside_shop-api;" in text
-    assert "limit_req zone=portside_shop-api burst=5 nodelay;" in site(rate_limit={"rate": "10r/s", "burst": 5})
+    assert "limit_req zone=portside_rate_shop-api;" in text
+    assert "limit_req zone=portside_rate_shop-api burst=5 nodelay;" in site(rate_limit={"rate": "10r/s", "burst": 5})
 
 
 def test_a_redirect_heeds_maintenance():
