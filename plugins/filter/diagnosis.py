@@ -105,7 +105,7 @@ def diagnose_apps(
             "allowed": {hook["path"]: hook["allow"] for hook in app["webhooks"] if hook.get("allow")},
             "targets": targets.get(app["name"], {}),
             "health": {
-                **{key: app["health"][key] for key in ("check", "method", "path", "status")},
+                **{key: app["health"][key] for key in ("check", "scheme", "method", "path", "status")},
                 "host": releases[app["name"]].get("health", {}).get("host", ""),
             },
             "upstream_file": releases[app["name"]].get("upstream_file", ""),

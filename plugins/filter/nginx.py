@@ -51,6 +51,7 @@ class FilterModule:
         """Name and function of each filter."""
         return {
             "nginx_certificates": nginx_sites.certificates,
+            "nginx_grpc_headers": protocols.grpc_headers,
             "nginx_largest_header": protocols.largest_header,
             "nginx_names_loopback": values.names_loopback,
             "nginx_password_files": nginx_sites.password_files,

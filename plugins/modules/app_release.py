@@ -88,11 +88,17 @@ options:
         suboptions:
           check:
             description: >-
-              How it is asked: `http` as nginx would ask, `tcp` a connection that is not closed at once, `image` the
-              HEALTHCHECK of the image, also for an app without `port`. Left out, it is `http`, and `tcp` for an app
-              with `expose: private`: a database speaks no HTTP.
+              How it is asked: `http` as nginx would ask, `tcp` a connection that is not closed at once, `grpc` gRPC's
+              own health service, `image` the HEALTHCHECK of the image, also for an app without `port`. Left out, it is
+              `http`, and `tcp` for an app with `expose: private` or `protocol: grpc`.
             type: str
-            choices: ["http", "tcp", "image"]
+            choices: ["http", "tcp", "grpc", "image"]
+          scheme:
+            description: >-
+              `https` for an app that speaks nothing else. Its certificate is not looked at.
+            type: str
+            choices: ["http", "https"]
+            default: "http"
           method:
             description: >-
               Method of the HTTP request. A POST has an empty body.
@@ -343,6 +349,12 @@ options:
               Its port for https on 127.0.0.1.
             type: int
             default: 443
+          protocol:
+            description: >-
+              What nginx speaks with the app: one that speaks gRPC is asked so.
+            type: str
+            choices: ["http", "grpc"]
+            default: "http"
       extra:
         description: >-
           Any text, kept with the release in a 0600 file. A rollback brings it back: the module `app_releases` tells

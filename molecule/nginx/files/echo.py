@@ -3,13 +3,14 @@
 Every answer is JSON: method, path, headers (a list of pairs, as they came), length and SHA-256 of the body, and the
 number of the connection, from which keep-alive shows. /status/404 answers that, /large/20000 with a cookie of
 that size. /events is a stream of two events.
-A WebSocket upgrade is accepted, and what comes is sent back.
+A WebSocket upgrade is accepted, and what comes is sent back. Given a directory with `crt` and `key`, it speaks https.
 """
 
 import base64
 import hashlib
 import itertools
 import json
+import ssl
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -112,4 +113,10 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 512
 
 
-Server(("127.0.0.1", int(sys.argv[1])), Echo).serve_forever()
+server = Server(("127.0.0.1", int(sys.argv[1])), Echo)
+for directory in sys.argv[2:]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(f"{directory}/crt", f"{directory}/key")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()

@@ -48,3 +48,28 @@ def test_declared_upgrades_alone_are_passed_on(curl, domain):
     assert asked("open", "portside/1") == ("portside/1", "upgrade")
     assert asked("shop", "portside/1") == (None, None)
     assert asked("open", "h2c") == (None, None)
+
+
+def test_an_app_that_speaks_https_alone_is_served(curl, domain, local_get, wait_until):
+    wait_until(lambda: curl(f"https://secure.{domain}/", "--insecure").status == 200, "the app has its certificate")
+    headers = seen(curl(f"https://secure.{domain}/", "--insecure"))
+    assert (headers["host"], headers["x-forwarded-proto"]) == (f"secure.{domain}", "https")
+    assert local_get("http://127.0.0.1:8082/")[0] == 200
+
+
+def grpc(curl, url, *options):
+    """A call with one message, as gRPC's clients make it."""
+    heads = ("content-type: application/grpc", "te: trailers")
+    options = [*options, *(part for head in heads for part in ("--header", head))]
+    return curl(url, "--insecure", "--http2", "--data-binary", "xabcdhello", *options)
+
+
+def test_grpc_calls_are_passed_on_and_other_paths_speak_http(curl, domain):
+    answer = grpc(curl, f"https://calls.{domain}/test.Echo/Say")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/grpc")
+    # curl writes trailers behind the body.
+    assert answer.body == "xabcdhellogrpc-status: 0\n"
+    for path in ("/rest/x", "/rest/hook"):
+        assert json.loads(curl(f"https://calls.{domain}{path}", "--insecure", "--data", "{}").body)["path"] == path
+    # Every client of gRPC takes 503 for UNAVAILABLE (doc/http-grpc-status-mapping.md).
+    assert grpc(curl, f"https://silent.{domain}/test.Echo/Say").status == 503

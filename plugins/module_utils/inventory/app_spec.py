@@ -15,6 +15,8 @@ CERTIFICATE: Spec = {
     for key, option in roles.options("certbot")["certbot_certificates"]["options"].items()
     if key not in {"name", "domains", "state"}
 }
+# What an app's `site` says of the connections to the app; in `nginx_sites` that is part of `upstream`.
+UPSTREAM_KEYS = ("keepalive", "keepalive_timeout", "protocol", "scheme")
 NOT_OF_AN_APP = ("name", "domains", "upstream", "tls", "certificate", "webhooks", "local_port", "state")
 
 HEALTH: Spec = {
@@ -22,6 +24,11 @@ HEALTH: Spec = {
     "host": {
         "type": "str",
         "description": "Host header of the probe. Left out, it is the first of `domains`, which frameworks know.",
+    },
+    "scheme": {
+        "type": "str",
+        "choices": ["http", "https"],
+        "description": "`https` for an app that speaks nothing else. Left out, it is what `site.scheme` says.",
     },
 }
 CONTAINER: Spec = {key: field for key, field in options.APP.items() if key not in WIRED}
@@ -44,8 +51,7 @@ SITE: Spec = {
             "strip_prefix": NGINX_SITE["locations"]["options"]["strip_prefix"],
         },
     },
-    "keepalive": UPSTREAM["keepalive"],
-    "keepalive_timeout": UPSTREAM["keepalive_timeout"],
+    **{key: UPSTREAM[key] for key in UPSTREAM_KEYS},
 }
 
 EGRESS: Spec = {

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.portside.vps.plugins.module_utils.certbot import names
 from ansible_collections.portside.vps.plugins.module_utils.inventory import egress
-from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import APP, SETTINGS
+from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import APP, SETTINGS, UPSTREAM_KEYS
 from ansible_collections.portside.vps.plugins.module_utils.releases import validate
 from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError, shape, twice
 
@@ -104,7 +104,7 @@ def _problems(app: App) -> list[str]:
         found += [f"`{key}` needs `port`, the one the app listens on inside its container" for key in needs_port]
     elif not app["domains"] and app["webhooks"]:
         found.append("`webhooks` needs `domains`, the names that the sender calls")
-    if app["site"] and not (app["domains"] or app["local_port"]):
+    if set(app["site"]) - {*UPSTREAM_KEYS} and not (app["domains"] or app["local_port"]):
         found.append("`site` needs `domains`, the names that it is served under")
     found += [
         f"`site.locations`: `{location['path']}` takes one of `app` and `upstream`, where its requests go"

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.portside.vps.plugins.module_utils.certbot.declaration import DIRECTORIES, directory_url
 from ansible_collections.portside.vps.plugins.module_utils.inventory import egress
-from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import CONTAINER
+from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import CONTAINER, UPSTREAM_KEYS
 from ansible_collections.portside.vps.plugins.module_utils.inventory.apps import location_apps
 from ansible_collections.portside.vps.plugins.module_utils.nginx.values import seconds
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import registry_of
@@ -20,9 +20,6 @@ Item = dict[str, Any]
 
 # https://letsencrypt.org/docs/staging-environment/
 TEST_AUTHORITIES = {urlsplit(DIRECTORIES["staging"]).hostname}
-
-# What an app's `site` says of the connections to the app; in `nginx_sites` that is part of `upstream`.
-UPSTREAM_KEYS = ("keepalive", "keepalive_timeout")
 
 
 def firewall_rules(extra: Iterable[Item], http3: bool = False) -> list[Item]:
@@ -40,19 +37,28 @@ def upstream_file(app: App, directory: str) -> str:
     return f"{directory}/{app['name']}.conf"
 
 
-def _location(location: Item, upstream_dir: str) -> Item:
-    """A path of a site: one that leads to another app names that app's upstream file."""
+def _connections(app: App) -> Item:
+    """What an app's `site` says of the connections to the app; in `nginx_sites` that is part of `upstream`."""
+    return {key: app["site"][key] for key in UPSTREAM_KEYS if key in app["site"]}
+
+
+def _location(location: Item, upstream_dir: str, apps: Mapping[str, App]) -> Item:
+    """A path of a site: one that leads to another app names that app's upstream file, and speaks to it as it wants."""
     item = {key: value for key, value in location.items() if key != "app"}
     if "app" in location:
-        item["upstream"] = {"file": f"{upstream_dir}/{location['app']}.conf"}
+        other = apps.get(location["app"])
+        item["upstream"] = {
+            "file": f"{upstream_dir}/{location['app']}.conf",
+            **(_connections(other) if other else {}),
+        }
     return item
 
 
-def site_options(app: App, upstream_dir: str) -> Item:
+def site_options(app: App, upstream_dir: str, apps: Mapping[str, App]) -> Item:
     """What nginx does for the app, beside where it is: the options of `nginx_sites` that the user wrote."""
     options = {key: value for key, value in app["site"].items() if key not in UPSTREAM_KEYS}
     if "locations" in options:
-        options["locations"] = [_location(location, upstream_dir) for location in options["locations"]]
+        options["locations"] = [_location(location, upstream_dir, apps) for location in options["locations"]]
     return options
 
 
@@ -61,22 +67,32 @@ def _is_test_authority(directory: str) -> bool:
     return urlsplit(directory_url(directory)).hostname in TEST_AUTHORITIES
 
 
-def sites(apps: Iterable[App], upstream_dir: str, acme_directory: str = "production") -> list[Item]:
-    """One nginx site for each app that answers http under names or a local port of its own."""
+def sites(
+    apps: Iterable[App], upstream_dir: str, acme_directory: str = "production", others: Iterable[App] = ()
+) -> list[Item]:
+    """One nginx site for each app that answers http under names or a local port of its own.
+
+    Args:
+        apps: those that get one.
+        upstream_dir: where the files stand that name each app's live release.
+        acme_directory: the ACME server's directory URL, or the word for it.
+        others: apps beside them that paths of their sites may lead to.
+    """
+    apps = list(apps)
+    known = {app["name"]: app for app in (*others, *apps)}
     # Browsers don't trust a test certificate, and must not be told to insist on it.
     no_hsts: Item = {"hsts": {"enabled": False}} if _is_test_authority(acme_directory) else {}
     found = []
     for app in apps:
         if app["port"] is None or not (app["domains"] or app["local_port"]):
             continue
-        kept = {key: app["site"][key] for key in UPSTREAM_KEYS if key in app["site"]}
         site: Item = {
             "name": app["name"],
             "domains": app["domains"],
-            "upstream": {"file": upstream_file(app, upstream_dir), **kept},
+            "upstream": {"file": upstream_file(app, upstream_dir), **_connections(app)},
             "webhooks": app["webhooks"],
             "state": app["state"],
-            **site_options(app, upstream_dir),
+            **site_options(app, upstream_dir, known),
             **no_hsts,
         }
         if app["local_port"]:
@@ -155,9 +171,10 @@ def releases(
             if app["name"] in names or app["local_port"]:
                 item["upstream_file"] = upstream_file(app, upstream_dir)
             if app["domains"]:
-                item["front"] = {"host": app["domains"][0]}
+                grpc = {"protocol": "grpc"} if app["site"].get("protocol") == "grpc" else {}
+                item["front"] = {"host": app["domains"][0], **grpc}
             # The site as it is declared now, for a rollback to this release.
-            for site in sites([app], upstream_dir):
+            for site in sites([app], upstream_dir, others=apps):
                 item["extra"] = json.dumps(site, sort_keys=True)
         way_out = egress.of_app(app, shared_egress)
         if way_out is not None:

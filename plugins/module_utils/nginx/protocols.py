@@ -1,4 +1,4 @@
-"""What a site lets through beside plain HTTP: large headers, names with an underscore, upgrades. Decisions only."""
+"""What a site speaks beside plain HTTP: large headers, names with an underscore, upgrades, gRPC. Decisions only."""
 
 from __future__ import annotations
 
@@ -47,6 +47,29 @@ def problems(site: Mapping[str, Any]) -> Iterator[str]:
     for token in site["upgrade"]:
         if (problem := upgrade_problem(token)) is not None:
             yield f"`upgrade` item `{token}` {problem}"
+    yield from _grpc(site)
+
+
+def _grpc(site: Mapping[str, Any]) -> Iterator[str]:
+    """Where gRPC can't be spoken: clients need HTTP/2, which on a port without TLS all sites would share."""
+    own = site["upstream"]["protocol"] == "grpc"
+    others = [location for location in site["locations"] if location["upstream"]["protocol"] == "grpc"]
+    if (own or others) and not site["tls"]:
+        yield "`protocol: grpc` needs `tls: true`: without TLS clients get no HTTP/2 on port 80"
+    for location in others:
+        if location["strip_prefix"]:
+            yield (
+                f"`locations.strip_prefix` of `{location['path']}` can't be had with `protocol: grpc`: a method's "
+                "path is what the app knows it by"
+            )
+    for webhook in site["webhooks"]:
+        below = [one for one in site["locations"] if webhook["path"].startswith(f"{one['path'].rstrip('/')}/")]
+        nearest = max(below, key=lambda one: len(one["path"]), default=site)
+        if nearest["upstream"]["protocol"] == "grpc":
+            yield (
+                f"`webhooks.path: {webhook['path']}` leads to an app that speaks gRPC, and webhooks are plain HTTP: "
+                "declare the path in `locations` for an app that speaks http"
+            )
 
 
 def buffers(header_buffer: str) -> dict[str, Any]:
@@ -70,6 +93,13 @@ def largest_header(sites: Iterable[Mapping[str, Any]]) -> str:
     (nginx.org/en/docs/http/server_names.html#virtual_server_selection).
     """
     return max((str(site["header_buffer"]) for site in sites), key=lambda size: values.size(size) or 0, default="16k")
+
+
+def grpc_headers(snippet: str) -> str:
+    """What a snippet for HTTP sets, for gRPC, which has no connections and upgrades of its own (RFC 9113, 8.2.2)."""
+    lines = [line for line in snippet.splitlines() if SET_HEADER.match(line)]
+    kept = [line for line in lines if line.split()[1] not in {"Upgrade", "Connection"}]
+    return "\n".join(f"grpc_{line.removeprefix('proxy_')}" for line in kept)
 
 
 def underscored(snippet: str) -> list[str]:

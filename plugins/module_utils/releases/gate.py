@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import http.client
 import socket
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Condition
+from ansible_collections.portside.vps.plugins.module_utils.releases import spoken
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App, Health
 
 # Seconds within which Docker's proxy closes a connection for which nobody listens in the container.
 CLOSES_WITHIN = 0.5
-# Seconds for the one TLS handshake with a container that doesn't answer http.
-TLS_WITHIN = 5.0
 
 
 class NotHealthyError(Exception):
@@ -31,12 +29,25 @@ class Answer:
 
     def good(self, health: Health) -> bool:
         """Whether it is one that counts."""
-        return self.connected if health.check == "tcp" else self.status in health.status
+        return self.connected if health.check in {"tcp", "grpc"} else self.status in health.status
 
 
 def probe(address: str, port: int, health: Health) -> Answer:
     """Ask the app as its gate says; proxy variables of this process's environment play no part."""
-    return _connect(address, port, health) if health.check == "tcp" else _ask(address, port, health)
+    return {"tcp": _connect, "grpc": _ask_grpc}.get(health.check, _ask)(address, port, health)
+
+
+def _ask_grpc(address: str, port: int, health: Health) -> Answer:
+    """Ask gRPC's own health service for the whole server."""
+    try:
+        said = spoken.grpc_serving(
+            address, port, health.request_timeout, tls=health.scheme == "https", name=health.host
+        )
+    except TimeoutError:
+        return Answer(error=f"no answer within {health.request_timeout:g} s")
+    except (OSError, spoken.SpokenError) as error:
+        return Answer(error=str(error) or type(error).__name__)
+    return Answer(connected=True) if said == "SERVING" else Answer(error=f"it says {said}")
 
 
 def _connect(address: str, port: int, health: Health) -> Answer:
@@ -56,7 +67,8 @@ def _connect(address: str, port: int, health: Health) -> Answer:
 
 def _ask(address: str, port: int, health: Health) -> Answer:
     """Ask the app as nginx would: with the public Host header, and saying that the client came by https."""
-    connection = http.client.HTTPConnection(address, port, timeout=health.request_timeout)
+    limit = health.request_timeout
+    connection = http.client.HTTPConnection(address, port, timeout=limit)
     headers = {
         "Host": health.host,
         "X-Forwarded-Proto": "https",
@@ -65,29 +77,15 @@ def _ask(address: str, port: int, health: Health) -> Answer:
         "Connection": "close",
     }
     try:
+        connection.sock = spoken.opened(address, port, limit, tls=health.scheme == "https", name=health.host)
         connection.request(health.method, health.path, headers=headers)
         return Answer(status=connection.getresponse().status)
     except TimeoutError:
-        return Answer(error=f"no answer within {health.request_timeout:g} s")
+        return Answer(error=f"no answer within {limit:g} s")
     except (http.client.HTTPException, OSError, socket.gaierror) as error:
         return Answer(error=str(error) or type(error).__name__)
     finally:
         connection.close()
-
-
-def speaks_tls(address: str, port: int) -> bool:
-    """Whether what listens there answers a TLS handshake, be it with a refusal (RFC 8446, section 6)."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    try:
-        with socket.create_connection((address, port), timeout=TLS_WITHIN) as connection:
-            context.wrap_socket(connection, server_hostname="localhost").close()
-    except ssl.SSLError as error:
-        return "ALERT" in (error.reason or "")
-    except OSError:
-        return False
-    return True
 
 
 def crashed(condition: Condition, restarts: int = 0) -> str | None:
@@ -106,6 +104,8 @@ def describe(app: App, last: Answer | None) -> str:
     where = f"{health.method} {health.path} (Host: {health.host}) on port {app.port}"
     if health.check == "tcp":
         where = f"a connection to port {app.port}"
+    if health.check == "grpc":
+        where = f"{spoken.HEALTH_PATH} on port {app.port}"
     expected = " or ".join(str(status) for status in health.status)
     if last is None:
         return f"{where} was never asked"
@@ -117,19 +117,36 @@ def describe(app: App, last: Answer | None) -> str:
     )
 
 
+def other_language(health: Health, speaks: str) -> str:
+    """What to write where the app speaks something else than it was asked in; empty where it doesn't."""
+    asked = spoken.HTTP2 if health.check == "grpc" and health.scheme == "http" else health.scheme
+    if speaks == asked:
+        return ""
+    return {
+        spoken.HTTPS: "It speaks https on that port, and no plain http: write `site: {scheme: https}` for the app "
+        "(`health: {scheme: https}` with the role alone), or have it speak plain http, since nobody but this server "
+        "hears it",
+        spoken.HTTP2: "It speaks HTTP/2 alone on that port, as gRPC does: write `site: {protocol: grpc}` for the app "
+        "(`health: {check: grpc}` or `{check: tcp}` with the role alone)",
+        spoken.HTTP: "It speaks plain http/1.1 on that port: take `scheme: https`, `protocol: grpc` and "
+        "`check: grpc` out of `site` and `health`",
+    }.get(speaks, "")
+
+
 def unhealthy(
-    app: App, host_port: int | None, state: Condition, last: Answer | None, tls: Callable[[str, int], bool]
+    app: App, host_port: int | None, state: Condition, last: Answer | None, speaks: Callable[[str, int], str]
 ) -> str:
     """Why the time is up."""
     if app.health.check == "image":
         return f"its image's HEALTHCHECK said `{state.health}` for {app.health.timeout:g} s"
-    # To http a server that speaks https alone says 400, or nothing.
-    if host_port and app.health.check == "http" and last and last.status in {None, 400} and tls(app.bind, host_port):
-        return (
-            f"it speaks https on port {app.port}, and http is what it was asked in: let it speak http there (nginx is "
-            "where TLS ends)"
-        )
-    return describe(app, last) if host_port else f"it is {state.status}, and not running"
+    if not host_port:
+        return f"it is {state.status}, and not running"
+    said = describe(app, last)
+    # What servers say of TLS that is not there, or of its absence: 400, or an answer that is none.
+    if app.health.check in {"http", "grpc"} and last and last.status in {None, 400}:
+        other = other_language(app.health, speaks(app.bind, host_port))
+        return f"{said.partition('. Does the app listen')[0]}. {other}" if other else said
+    return said
 
 
 def healthy_by_image(state: Condition) -> bool:
@@ -161,13 +178,14 @@ def wait_healthy(
     clock: Clock,
     *,
     restarts: int = 0,
-    tls: Callable[[str, int], bool] = speaks_tls,
+    speaks: Callable[[str, int], str] = spoken.spoken,
 ) -> None:
     """Wait until the container is fit to take traffic.
 
     One that is asked by its image's HEALTHCHECK is fit when Docker says so. One that has no port has to stay up for
     `health.grace` seconds; one that has must give `health.successes` good answers in a row within `health.timeout`. A
-    container that ends fails at once; of one that has served for a while, the `restarts` before now do not count.
+    container that ends fails at once; of one that has served for a while, the `restarts` before now do not count. Where
+    an app gave no answer in HTTP, `speaks` finds out what it speaks.
 
     Raises:
         NotHealthyError: it did not pass.
@@ -194,5 +212,5 @@ def wait_healthy(
             if good >= health.successes:
                 return
         if clock.now() - begin >= max(health.timeout, health.grace):
-            raise NotHealthyError(unhealthy(app, host_port, state, last, tls))
+            raise NotHealthyError(unhealthy(app, host_port, state, last, speaks))
         clock.sleep(health.interval)

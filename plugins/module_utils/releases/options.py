@@ -14,10 +14,16 @@ CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "
 HEALTH: Spec = {
     "check": {
         "type": "str",
-        "choices": ["http", "tcp", "image"],
+        "choices": ["http", "tcp", "grpc", "image"],
         "description": "How it is asked: `http` as nginx would ask, `tcp` a connection that is not closed at once, "
-        "`image` the HEALTHCHECK of the image, also for an app without `port`. Left out, it is `http`, and `tcp` for "
-        "an app with `expose: private`: a database speaks no HTTP.",
+        "`grpc` gRPC's own health service, `image` the HEALTHCHECK of the image, also for an app without `port`. Left "
+        "out, it is `http`, and `tcp` for an app with `expose: private` or `protocol: grpc`.",
+    },
+    "scheme": {
+        "type": "str",
+        "choices": ["http", "https"],
+        "default": "http",
+        "description": "`https` for an app that speaks nothing else. Its certificate is not looked at.",
     },
     "method": {
         "type": "str",
@@ -91,6 +97,12 @@ LOG: Spec = {
 FRONT: Spec = {
     "host": {"type": "str", "default": "", "description": "Public name. Left empty, nginx is not asked."},
     "port": {"type": "int", "address": True, "default": 443, "description": "Its port for https on 127.0.0.1."},
+    "protocol": {
+        "type": "str",
+        "choices": ["http", "grpc"],
+        "default": "http",
+        "description": "What nginx speaks with the app: one that speaks gRPC is asked so.",
+    },
 }
 
 APP: Spec = {

@@ -15,6 +15,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ansible_collections.portside.vps.plugins.module_utils.releases import spoken
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Clock
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
 
@@ -68,7 +69,12 @@ def ask(app: App) -> Seen:
             connection.sock = context.wrap_socket(plain, server_hostname=name)
             try:
                 headers = {"User-Agent": "portside-health-probe", "X-Portside-Proof": "1", "Connection": "close"}
-                connection.request(app.health.method, app.health.path, headers=headers)
+                method, path, body = app.health.method, app.health.path, None
+                if app.front_protocol == "grpc":
+                    # Whoever speaks gRPC answers that, and may break off anything else.
+                    method, path, body = "POST", spoken.HEALTH_PATH, spoken.EMPTY_MESSAGE
+                    headers |= {"Content-Type": "application/grpc", "TE": "trailers"}
+                connection.request(method, path, body=body, headers=headers)
                 return seen(connection.getresponse().headers.get(HEADER, ""))
             finally:
                 connection.close()

@@ -47,6 +47,7 @@ class Health:
     """When a container is healthy; times in seconds."""
 
     check: str = "http"
+    scheme: str = "http"
     method: str = "GET"
     path: str = "/"
     host: str = "localhost"
@@ -92,6 +93,7 @@ class App:
     upstream_file: str = ""
     front_host: str = ""
     front_port: int = 443
+    front_protocol: str = "http"
     extra: str = field(default="", repr=False)
     # The item that this was made from, without secrets: what is kept of a release.
     declared: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -164,6 +166,7 @@ def app(options: Mapping[str, Any]) -> App:
         upstream_file=options["upstream_file"],
         front_host=options["front"]["host"],
         front_port=options["front"]["port"],
+        front_protocol=options["front"]["protocol"],
         extra=options["extra"],
         declared={key: value for key, value in options.items() if key not in {"secrets", "extra"}},
     )

@@ -220,8 +220,11 @@ def recorded(item: Item) -> Item:
 
 
 def _completed(app: Item) -> Item:
-    """With the default that another option decides."""
-    app["health"]["check"] = app["health"]["check"] or ("tcp" if app["expose"] == "private" else "http")
+    """With the defaults that other options decide; an app of the whole project has its `site` beside it."""
+    site = app.get("site") or {}
+    no_http = app["expose"] == "private" or site.get("protocol") == "grpc"
+    app["health"]["check"] = app["health"]["check"] or ("tcp" if no_http else "http")
+    app["health"]["scheme"] = app["health"]["scheme"] or site.get("scheme") or "http"
     return app
 
 

@@ -80,6 +80,7 @@ def _answer(app: Mapping[str, Any], container: Mapping[str, Any], port: int | No
         return said in ("healthy", "running"), said
     health = Health(
         check=asked["check"],
+        scheme=asked["scheme"],
         method=asked["method"],
         path=asked["path"],
         host=asked["host"] or "localhost",

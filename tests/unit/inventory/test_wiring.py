@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,8 @@ SITE = {
     "extra_config": "location = /ping { return 204; }",
     "keepalive": 8,
     "keepalive_timeout": "500ms",
+    "protocol": "http",
+    "scheme": "https",
 }
 HOOK = {"path": "/webhooks/stripe", "max_body_size": "1m", "read_timeout": "30s", "allow": ["198.51.100.0/24"]}
 BLOG = {"name": "blog", "image": "acme/blog:1", "port": 3000}
@@ -92,7 +95,7 @@ def test_every_option_of_an_app_arrives_at_nginx():
     (site,) = filters.app_sites([{**SHOP, "site": SITE, "webhooks": [HOOK]}, BLOG], "/up")
     assert nginx.nginx_problems([site], NGINX_DEFAULTS) == []
     (served,) = nginx.nginx_present_sites([site])
-    for key in set(SITE) - {"locations", "keepalive", "keepalive_timeout"}:
+    for key in set(SITE) - {"locations", *app_spec.UPSTREAM_KEYS}:
         assert served[key] == SITE[key], key
     assert {key: served["webhooks"][0][key] for key in HOOK} == HOOK
     upstreams = [(up["file"], up["servers"], up["keepalive"], up["keepalive_timeout"]) for up in served["upstreams"]]
@@ -101,6 +104,7 @@ def test_every_option_of_an_app_arrives_at_nginx():
         ("/up/blog.conf", [], 256, "1s"),
         (None, ["127.0.0.1:9100"], 256, "1s"),
     ]
+    assert [up["scheme"] for up in served["upstreams"]] == ["https", "http", "http"]
     assert served["locations"][1]["strip_prefix"] is True
 
 
@@ -360,3 +364,21 @@ def test_before_the_server_was_asked_its_name_alone_is_known():
     wired = trust_as_template(DataLoader().load_from_file("playbooks/vars/wiring.yml")["__portside_server"])
     variables = {"inventory_hostname": "web1", "ansible_facts": {}}
     assert Templar(DataLoader(), variables=variables).template(wired) == ["web1"]
+
+
+def test_what_an_app_speaks_is_known_wherever_it_is_asked():
+    api = {**BLOG, "name": "api", "domains": ["grpc.example.com"], "site": {"protocol": "grpc", "scheme": "https"}}
+    # One without a name of its own, reached by a path of another's site.
+    inner = {**BLOG, "name": "inner", "site": {"scheme": "https"}}
+    front = {**SHOP, "site": {"locations": [{"path": "/i", "app": "inner"}, {"path": "/pkg.Api", "app": "api"}]}}
+    apps = [api, inner, front]
+    by_path = filters.app_sites(apps, "/up")[1]["locations"]
+    assert [item["upstream"].get("protocol", "http") for item in by_path] == ["http", "grpc"]
+    assert [item["upstream"].get("scheme") for item in by_path] == ["https", "https"]
+    made = {item["name"]: item for item in filters.app_containers(apps, {}, "/up")}
+    assert (made["api"]["health"]["check"], made["api"]["health"]["scheme"]) == ("tcp", "https")
+    assert made["api"]["front"] == {"host": "grpc.example.com", "protocol": "grpc"}
+    assert (made["inner"]["health"]["check"], made["inner"]["health"]["scheme"]) == ("http", "https")
+    assert made["shop-api"]["front"] == {"host": "api.example.com"}
+    # A rollback brings back the site with the languages of today's neighbours.
+    assert json.loads(made["shop-api"]["extra"])["locations"] == by_path

@@ -39,6 +39,8 @@ FILE = upstreams(file="/up/shop.conf", servers=[])
 BALANCE = upstreams(balance="ip_hash")
 KEEPALIVE = upstreams(keepalive=0)
 KEEPALIVE_TIMEOUT = upstreams(keepalive_timeout="5s")
+PROTOCOL = upstreams(protocol="grpc")
+SCHEME = upstreams(scheme="https")
 # The options as the role's README names them.
 CHANGES = {
     "name": {"name": "other"},
@@ -47,6 +49,8 @@ CHANGES = {
     "upstream.file": FILE[0],
     "upstream.servers": SERVERS[0],
     "upstream.balance": BALANCE[0],
+    "upstream.protocol": PROTOCOL[0],
+    "upstream.scheme": SCHEME[0],
     "upstream.keepalive": KEEPALIVE[0],
     "upstream.keepalive_timeout": KEEPALIVE_TIMEOUT[0],
     "tls": {"tls": False},
@@ -105,6 +109,8 @@ CHANGES = {
     "locations[].upstream.file": FILE[1],
     "locations[].upstream.servers": SERVERS[1],
     "locations[].upstream.balance": BALANCE[1],
+    "locations[].upstream.protocol": PROTOCOL[1],
+    "locations[].upstream.scheme": SCHEME[1],
     "locations[].upstream.keepalive": KEEPALIVE[1],
     "locations[].upstream.keepalive_timeout": KEEPALIVE_TIMEOUT[1],
     "locations[].strip_prefix": item("locations", strip_prefix=True),

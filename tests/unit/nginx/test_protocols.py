@@ -64,3 +64,38 @@ def test_upgrades_are_websockets_unless_others_are_declared():
     assert '"SPDY/3.1" "SPDY/3.1";' in text
     # Wherever the app is asked, the local port too.
     assert text.count("set $portside_upgrade $portside_upgrade_shop_api;") == 2
+
+
+GRPC = {"servers": ["127.0.0.1:8000"], "protocol": "grpc"}
+
+
+def test_an_app_that_speaks_grpc_sees_what_others_see():
+    files = tree({**SHOP, "upstream": GRPC, "read_timeout": "1h", "local_port": 8080})
+    assert files[SITE].count("grpc_pass grpc://portside_shop-api;") == 2
+    assert "proxy_pass" not in files[SITE]
+    # A client may be silent in a stream for as long as the app.
+    assert "grpc_read_timeout 1h;" in files[SITE]
+    assert "client_body_timeout 1h;" in files[SITE]
+
+    def said(kind):
+        text = files[f"snippets/portside-{kind}.conf"]
+        return dict(re.findall(rf"^{kind}_set_header (\S+) (.*);$", text, re.MULTILINE))
+
+    assert said("grpc") == {key: value for key, value in said("proxy").items() if key not in {"Upgrade", "Connection"}}
+
+
+@pytest.mark.parametrize(("release", "listen"), [("Debian_12", "8080 http2;"), ("Debian_13", "8080;")])
+def test_the_local_port_of_a_grpc_app_speaks_http2(release, listen):
+    block = tree({**SHOP, "upstream": GRPC, "local_port": 8080}, release=release)[SITE].partition("127.0.0.1:")[2]
+    block = block.partition("listen 127.0.0.1:")[2]
+    assert block.startswith(listen)
+    assert ("http2 on;" in block) is (release == "Debian_13")
+
+
+def test_an_app_that_speaks_https_is_asked_under_its_public_name():
+    for protocol, kind in (("http", "proxy"), ("grpc", "grpc")):
+        text = site(upstream={**SHOP["upstream"], "scheme": "https", "protocol": protocol})
+        assert re.search(rf"{kind}_pass (https|grpcs)://portside_shop-api", text)
+        assert f"{kind}_ssl_server_name on;" in text
+        assert f"{kind}_ssl_name $host;" in text
+    assert "_ssl_" not in site().replace("ssl_certificate", "")

@@ -110,6 +110,19 @@ def test_what_can_be_served(change):
         ({"upgrade": ['a"; return 200; #']}, "is not the name of a protocol"),
         ({"upgrade": ["h2c"]}, "an app that speaks gRPC takes `protocol: grpc`"),
         ({"upgrade": ["H2C"]}, "past `allow`, `basic_auth` and limits"),
+        ({"upstream": {**SHOP["upstream"], "protocol": "grpc"}, "tls": False}, "`protocol: grpc` needs `tls: true`"),
+        (
+            {"upstream": {**SHOP["upstream"], "protocol": "grpc"}, "webhooks": [{"path": "/a"}]},
+            "`webhooks.path: /a` leads to an app that speaks gRPC",
+        ),
+        (
+            {
+                "locations": [
+                    {"path": "/a", "upstream": {**SHOP["upstream"], "protocol": "grpc"}, "strip_prefix": True},
+                ]
+            },
+            "`locations.strip_prefix` of `/a` can't be had with `protocol: grpc`",
+        ),
         ({"rate_limit": {"burst": 5}}, "`rate_limit`: `rate` is missing"),
         ({"rate_limit": {"rate": "10"}}, "`rate_limit.rate: 10` is not a rate such as `10r/s`"),
         ({"allow": ["10.0.0.5/8"]}, "`allow` item `10.0.0.5/8` is no network: with this length it is `10.0.0.0/8`"),

@@ -373,6 +373,7 @@ def app(name: str = "shop", image: str = "shop:1", **changes: Any) -> App:
     item = {
         key: list(value) if isinstance(value, tuple) else value
         for key, value in asdict(made).items()
-        if key not in {"present", "declared", "log", "health", "container", "front_host", "front_port"}
+        if key
+        not in {"present", "declared", "log", "health", "container", "front_host", "front_port", "front_protocol"}
     } | dict(made.container)
     return replace(made, declared={key: value for key, value in item.items() if key not in {"secrets", "extra"}})

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Condition
-from ansible_collections.portside.vps.plugins.module_utils.releases import gate
+from ansible_collections.portside.vps.plugins.module_utils.releases import gate, spoken
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock, NotHealthyError
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App, Health
 
@@ -175,12 +175,12 @@ def test_container_that_speaks_https_alone_is_told_so(secured: HTTPServer) -> No
     answer = gate.probe("127.0.0.1", port, health)
     assert answer.status is None
     said = refused([answer], port=port, timeout=1)
-    assert "it speaks https on port 8000" in said
+    assert "It speaks https on that port" in said
 
 
 def test_container_that_is_silent_or_says_400_in_http_is_not_taken_for_https(echo: HTTPServer) -> None:
-    assert not gate.speaks_tls("127.0.0.1", echo.server_port)
-    assert not gate.speaks_tls("127.0.0.1", 1)
+    assert spoken.spoken("127.0.0.1", echo.server_port) == spoken.HTTP
+    assert not spoken.spoken("127.0.0.1", 1)
     assert "https" not in refused([400], port=echo.server_port, timeout=1)
 
 

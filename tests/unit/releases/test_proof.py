@@ -169,6 +169,8 @@ def nginx(tmp_path: Path) -> Iterator[tuple[int, list[dict[str, str]]]]:
             self.send_header("X-Portside-Upstream", "127.0.0.1:18001;204")
             self.end_headers()
 
+        do_POST = do_GET
+
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
@@ -194,6 +196,13 @@ def test_it_is_asked_by_https_under_the_public_name_and_never_through_a_proxy(
     (hello, request) = asked
     assert hello == {"sni": "shop.example.com"}
     assert (request["path"], request["host"], request["x-portside-proof"]) == ("/health", "shop.example.com", "1")
+
+
+def test_an_app_that_speaks_grpc_is_asked_as_one(nginx: tuple[int, list[dict[str, str]]]) -> None:
+    port, asked = nginx
+    assert proof.ask(app(front_host="shop.example.com", front_port=port, front_protocol="grpc")).status == 204
+    request = asked[1]
+    assert (request["path"], request["content-type"]) == ("/grpc.health.v1.Health/Check", "application/grpc")
 
 
 def test_nobody_listens() -> None:
