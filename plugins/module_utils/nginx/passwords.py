@@ -7,6 +7,7 @@ with 3.13.
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -14,6 +15,8 @@ from functools import lru_cache
 # and nothing else happens in that worker meanwhile: 5 is 1 to 2 ms, and what htpasswd -B takes.
 PREFIX = b"$2b$"
 COST = 5
+# crypt(5): 22 digits of salt and 31 of hash. `2y` is what htpasswd(1) writes, and the same.
+HASH = re.compile(r"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
 
 
 class HashError(Exception):
@@ -47,18 +50,26 @@ def matches(password: str, known: str) -> bool:
     return bool(result and result == known.encode())
 
 
+def is_hash(text: str) -> bool:
+    """Whether it is a bcrypt hash, and no password."""
+    return bool(HASH.fullmatch(text))
+
+
+def kept(password: str, known: str) -> str:
+    """The hash for a password, which may be one already; the known one where it fits."""
+    if is_hash(password):
+        return password
+    return known if is_hash(known) and matches(password, known) else hashed(password)
+
+
 def file(users: Mapping[str, str], present: str, marker: str) -> str:
     """The file for these users; a hash in the present file that fits is kept.
 
     Args:
-        users: passwords by name.
+        users: passwords, or bcrypt hashes, by name.
         present: the text of the present file, empty if there is none.
         marker: the first line.
     """
     known = dict(line.split(":", 1) for line in present.splitlines() if ":" in line and not line.startswith("#"))
-    lines = [marker]
-    for name, password in sorted(users.items()):
-        old = known.get(name, "")
-        keep = old.startswith(PREFIX.decode("ascii")) and matches(password, old)
-        lines.append(f"{name}:{old if keep else hashed(password)}")
+    lines = [marker, *(f"{name}:{kept(password, known.get(name, ''))}" for name, password in sorted(users.items()))]
     return "\n".join(lines) + "\n"

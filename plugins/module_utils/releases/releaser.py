@@ -19,7 +19,8 @@ from ansible_collections.portside.vps.plugins.module_utils.engine.base import (
     EngineError,
     NetworkGoneError,
 )
-from ansible_collections.portside.vps.plugins.module_utils.releases import adoption, order, plan, proof, spec
+from ansible_collections.portside.vps.plugins.module_utils.nginx.passwords import HashError
+from ansible_collections.portside.vps.plugins.module_utils.releases import adoption, kept_site, order, plan, proof, spec
 from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import Front, FrontError
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock, NotHealthyError
@@ -143,7 +144,8 @@ class Releaser:
             if state and records.refused(self._host, app, spec.fingerprint(app, salt), state, image) and state.live:
                 record = self._host.store.record(app.name, state.live.number)
                 # What is as it is declared is nothing to bring back (and Ansible would mask it, as what it was given).
-                found[app.name] = record.extra if record and record.extra != app.extra else ""
+                declared = record is None or kept_site.same(app.extra, record.extra)
+                found[app.name] = "" if record is None or declared else record.extra
         return found
 
     def archives_needed(self, apps: Sequence[App]) -> list[str]:
@@ -201,6 +203,7 @@ class Releaser:
             NoImageError,
             NoSuchReleaseError,
             InvalidInputError,
+            HashError,
             OSError,
         ) as error:
             outcome.action = "failed"
@@ -246,6 +249,7 @@ class Releaser:
             removal.remove(job)
             return
         hand.keep_safe(job)
+        records.seal(job)
         repair.repair(job)
         repair.remember_ids(job)
         image = records.hold(job, self._host.images.present(job.app))

@@ -26,7 +26,7 @@ class Record:
     """How a release was declared.
 
     app: the item of the list of apps, without the values of its secrets.
-    extra: what the caller wanted to have kept with it, and gets back at a rollback; text that nothing here looks into.
+    extra: what the caller wanted to have kept with it, and gets back at a rollback; hashes in place of its passwords.
     """
 
     app: Mapping[str, Any]

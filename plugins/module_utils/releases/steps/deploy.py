@@ -24,7 +24,6 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.steps import
 )
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.job import Job
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import RejectedError, ReleaseError
-from ansible_collections.portside.vps.plugins.module_utils.releases.store import Record
 
 
 def deploy(job: Job, image: Image | None, apps: Sequence[App]) -> None:
@@ -99,7 +98,7 @@ def _begin(job: Job, image: Image, apps: Sequence[App]) -> Release:
             share=app.canary if canary else 0,
         )
         job.host.store.save_secrets(app.name, release.number, app.secrets)
-        job.host.store.save_record(app.name, release.number, Record(app.declared, app.extra))
+        records.keep(job, release.number)
         job.host.store.save_secret_files(app.name, release.number, app.secret_files)
         job.remember(state.with_release(release))
     return release

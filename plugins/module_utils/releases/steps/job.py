@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container, Engine, EngineError
 from ansible_collections.portside.vps.plugins.module_utils.masking import masked
-from ansible_collections.portside.vps.plugins.module_utils.releases import boxes, hints, plan, proof
+from ansible_collections.portside.vps.plugins.module_utils.releases import boxes, hints, kept_site, plan, proof
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import Front
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock
 from ansible_collections.portside.vps.plugins.module_utils.releases.images import Images
@@ -141,7 +141,7 @@ class Job:
         )
 
     def _secrets(self) -> list[str]:
-        found = [*self.app.secrets.values()]
+        found = [*self.app.secrets.values(), *kept_site.clear_passwords(self.app.extra)]
         for release in self.state.releases:
             with suppress(StoreError):
                 found += (self.host.store.secrets(self.app.name, release.number) or {}).values()

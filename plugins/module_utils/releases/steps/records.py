@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Image
-from ansible_collections.portside.vps.plugins.module_utils.releases import history, plan, spec, validate
+from ansible_collections.portside.vps.plugins.module_utils.releases import history, kept_site, plan, spec, validate
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState, Release
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.job import Host, Job
@@ -57,9 +57,33 @@ def recorded(job: Job, release: Release) -> App | None:
 def refresh(job: Job) -> None:
     """What may change without a release is kept as it is now."""
     live = job.state.canary or job.state.live
-    wanted = Record(job.app.declared, job.app.extra)
-    if live and job.outcome.action != "held" and job.host.store.record(job.app.name, live.number) != wanted:
-        job.host.store.save_record(job.app.name, live.number, wanted)
+    if not live or job.outcome.action == "held":
+        return
+    kept = job.host.store.record(job.app.name, live.number)
+    if kept and kept.app == job.app.declared and kept_site.same(job.app.extra, kept.extra):
+        return
+    keep(job, live.number, kept.extra if kept else "")
+
+
+def keep(job: Job, number: int, known: str = "") -> None:
+    """Keep how a release is declared.
+
+    Args:
+        job: the app.
+        number: the release.
+        known: what was kept of its site before: hashes of passwords that are the same stay.
+    """
+    record = Record(job.app.declared, kept_site.sealed(job.app.extra, known))
+    job.host.store.save_record(job.app.name, number, record)
+
+
+def seal(job: Job) -> None:
+    """Take the passwords out of what was kept when they stood there as they are."""
+    for release in job.state.releases:
+        record = job.host.store.record(job.app.name, release.number)
+        if record and kept_site.clear_passwords(record.extra):
+            sealed = replace(record, extra=kept_site.sealed(record.extra))
+            job.host.store.save_record(job.app.name, release.number, sealed)
 
 
 def diff(job: Job, live: Release | None) -> None:

@@ -30,6 +30,7 @@ def restore(job: Job, number: int | None, apps: Sequence[App]) -> None:
         number: the release that is brought back; None for the one before.
         apps: all that are declared.
     """
+    records.seal(job)
     repair.repair(job)
     job.outcome.show(job.state.live)
     target, job.app, image = _target(job, number)
