@@ -38,9 +38,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             self._remove_tmp_path(directory)
 
     def _files(self) -> dict[str, Path]:
-        """The files of the apps that this run is for; a rollback and the end of a canary need none."""
+        """The files of the apps that this run is for; where nothing is deployed none is needed."""
         only = self._task.args.get("only") or []
-        if any(self._task.args.get(what) for what in ("rollback", "promote", "abort")):
+        if any(self._task.args.get(what) for what in ("rollback", "promote", "abort", "forget")):
             return {}
         return {
             str(app["name"]): Path(str(app["image_archive"])).expanduser()

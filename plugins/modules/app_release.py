@@ -439,6 +439,14 @@ options:
       - Name of an app whose canary is taken away and rejected. Nothing else is done in the run.
     type: str
     default: ""
+  forget:
+    description:
+      - Whether secrets that were rotated are forgotten. Of the apps (of O(only), if that names any) the releases that
+        don't serve and have a secret, or a password of their site, that none that serves has, lose their secrets, their
+        declaration and their containers; there is no rollback to them any more. Nothing else is done in the run.
+      - An app whose serving release has another secret than the declared one fails, because that is in use.
+    type: bool
+    default: false
   by:
     description: Who releases, for the record.
     type: str
@@ -492,6 +500,7 @@ apps:
       description:
         - V(unchanged), V(deployed), V(started), V(repaired), V(rolled back), V(held), V(removed) or V(failed).
         - Of canaries V(deployed as a canary), V(canary's share changed), V(canary withdrawn), V(promoted), V(aborted).
+        - V(forgotten), of secrets.
       type: str
     changed: {description: Whether anything was changed for this app., type: bool}
     reason: {description: Why., type: str}
@@ -562,6 +571,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "release": {"type": "int", "default": 0},
     "promote": {"type": "str", "default": ""},
     "abort": {"type": "str", "default": ""},
+    "forget": {"type": "bool", "default": False},
     "by": {"type": "str", "default": ""},
     "archives": {"type": "dict", "default": {}},
     "purge": {"type": "bool", "default": False},
@@ -647,6 +657,10 @@ def _work(params: dict[str, Any], check_mode: bool) -> tuple[list[Outcome], list
         if single:
             wanted = next(app for app in apps if app.name == single[0])
             return _single(releaser, params, wanted, apps, check_mode), []
+        if params["forget"]:
+            left = [] if params["only"] else [App(name, image="") for name in releaser.orphans(apps)]
+            chosen = [app for app in apps if app.present and app.name in (params["only"] or [app.name])]
+            return (releaser.predict_forget if check_mode else releaser.forget)([*chosen, *left]), []
         if not (params["only"] or check_mode):
             releaser.forget_failures(apps)
         orphans = [] if params["only"] else releaser.orphans(apps)

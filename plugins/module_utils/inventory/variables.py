@@ -32,6 +32,7 @@ FILLED = {
     "docker_app_abort": "run playbooks/abort.yml",
     "docker_app_by": "set `portside_by`",
     "docker_app_check_command": _TOLD,
+    "docker_app_forget": "run playbooks/forget.yml",
     "docker_app_list": _APPS,
     "docker_app_manage_packages": _PACKAGES,
     "docker_app_only": "run playbooks/deploy.yml with `-e app=<name>`",

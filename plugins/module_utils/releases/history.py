@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import (
     CANARY,
@@ -46,13 +46,16 @@ def _listed(releases: Iterable[Release]) -> str:
     return ", ".join(f"{release.number} ({release.image})" for release in releases) or "none"
 
 
-def rollback_target(state: AppState, number: int | None = None) -> Release:
+def rollback_target(
+    state: AppState, number: int | None = None, known: Callable[[Release], bool] = lambda _: True
+) -> Release:
     """The release that a rollback restores.
 
     Args:
         state: what is remembered.
         number: the release that was asked for, of those that had clients; None for the newest that had all of them
             before the live one, was not rejected, and is not the same as the live one.
+        known: whether it is known how a release was declared; without a number others are passed over.
 
     Raises:
         NoSuchReleaseError: there is no such release, or it never served.
@@ -71,6 +74,7 @@ def rollback_target(state: AppState, number: int | None = None) -> Release:
         release
         for release in served
         if release.served
+        and known(release)
         and refused(state, release.hash, release.image_id) is None
         and not (live and (release.hash, release.image_id) == (live.hash, live.image_id))
         and not (live and release.number > live.number)

@@ -22,6 +22,11 @@ def _site(text: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
     return (site, users) if isinstance(users, Mapping) else ({}, {})
 
 
+def users(text: str) -> dict[str, str]:
+    """The users of the site, with what is kept of their passwords."""
+    return {name: str(password) for name, password in _site(text)[1].items()}
+
+
 def clear_passwords(text: str) -> list[str]:
     """The passwords that stand in the text as they are."""
     return [str(password) for password in _site(text)[1].values() if not passwords.is_hash(str(password))]

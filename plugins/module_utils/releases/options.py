@@ -282,8 +282,8 @@ APP: Spec = {
         "default": "",
         "no_log": True,
         "description": "Any text, kept with the release in a 0600 file. A rollback brings it back: the module "
-        "`app_releases` tells which one belongs to the release that is to serve. Of a site in JSON, the passwords below "
-        "`basic_auth.users` are kept as bcrypt hashes.",
+        "`app_releases` tells which one belongs to the release that is to serve. Of a site in JSON, the passwords "
+        "below `basic_auth.users` are kept as bcrypt hashes.",
     },
 }
 

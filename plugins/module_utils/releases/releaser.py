@@ -31,6 +31,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.state import
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps import (
     canaries,
     deploy,
+    forgetting,
     hand,
     records,
     removal,
@@ -118,6 +119,14 @@ class Releaser:
     def abort(self, app: App) -> list[Outcome]:
         """Take the app's canary away, and remember it as rejected."""
         return self._each([app], canaries.abort, self._host.store.make_salt())
+
+    def forget(self, apps: Sequence[App]) -> list[Outcome]:
+        """Forget the releases with a secret that none that serves has; there is no rollback to them any more."""
+        return self._each(apps, forgetting.forget, self._host.store.make_salt())
+
+    def predict_forget(self, apps: Sequence[App]) -> list[Outcome]:
+        """What `forget` would do; nothing is changed."""
+        return self._each(apps, forgetting.foresee, self._host.store.salt() or b"")
 
     def predict_end(self, app: App, what: str) -> list[Outcome]:
         """What `promote` or `abort` would do; nothing is changed."""

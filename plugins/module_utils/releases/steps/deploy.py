@@ -98,7 +98,8 @@ def _begin(job: Job, image: Image, apps: Sequence[App]) -> Release:
             share=app.canary if canary else 0,
         )
         job.host.store.save_secrets(app.name, release.number, app.secrets)
-        records.keep(job, release.number)
+        before_it = job.state.live and job.host.store.record(app.name, job.state.live.number)
+        records.keep(job, release.number, before_it.extra if before_it else "")
         job.host.store.save_secret_files(app.name, release.number, app.secret_files)
         job.remember(state.with_release(release))
     return release

@@ -37,6 +37,12 @@ def hold(job: Job, image: Image | None) -> Image | None:
     return job.host.engine.image(live.image_id)
 
 
+def is_known(job: Job, release: Release) -> bool:
+    """Whether a release can be brought back as it was."""
+    store, name = job.host.store, job.app.name
+    return store.record(name, release.number) is not None and store.secrets(name, release.number) is not None
+
+
 def recorded(job: Job, release: Release) -> App | None:
     """The app as it was declared for a release; None where that was not kept.
 
@@ -71,7 +77,7 @@ def keep(job: Job, number: int, known: str = "") -> None:
     Args:
         job: the app.
         number: the release.
-        known: what was kept of its site before: hashes of passwords that are the same stay.
+        known: what was kept of its site before, of another release for instance: the same password has the same hash.
     """
     record = Record(job.app.declared, kept_site.sealed(job.app.extra, known))
     job.host.store.save_record(job.app.name, number, record)
@@ -79,11 +85,13 @@ def keep(job: Job, number: int, known: str = "") -> None:
 
 def seal(job: Job) -> None:
     """Take the passwords out of what was kept when they stood there as they are."""
+    known = ""
     for release in job.state.releases:
         record = job.host.store.record(job.app.name, release.number)
         if record and kept_site.clear_passwords(record.extra):
-            sealed = replace(record, extra=kept_site.sealed(record.extra))
-            job.host.store.save_record(job.app.name, release.number, sealed)
+            record = replace(record, extra=kept_site.sealed(record.extra, known))
+            job.host.store.save_record(job.app.name, release.number, record)
+        known = record.extra if record else known
 
 
 def diff(job: Job, live: Release | None) -> None:

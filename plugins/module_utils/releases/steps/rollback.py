@@ -50,11 +50,15 @@ def _target(job: Job, number: int | None) -> tuple[Release, App, Image]:
     """
     if job.state.canary:
         raise ReleaseError(f"release {job.state.canary.number} is a canary: promote or abort it first")
-    target = history.rollback_target(job.state, number)
+    target = history.rollback_target(job.state, number, lambda release: records.is_known(job, release))
     app = records.recorded(job, target)
     image = job.host.engine.image(target.image_id)
     if app is None:
-        raise ReleaseError(f"how release {target.number} was declared is not known any more")
+        why = f" ({target.note})" if target.note else ""
+        raise ReleaseError(
+            f"how release {target.number} was declared is not known any more{why}: deploy "
+            f"{target.image} from the inventory"
+        )
     if image is None:
         raise ReleaseError(
             f"image {target.image} ({target.image_id}) of release {target.number} was removed from the server by "
