@@ -533,7 +533,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.portside.vps.plugins.module_utils import shape
+from ansible_collections.portside.vps.plugins.module_utils import shape, telltale
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import EngineUnavailableError
 from ansible_collections.portside.vps.plugins.module_utils.engine.docker_sdk import DockerEngine, NoEngine
 from ansible_collections.portside.vps.plugins.module_utils.lock import LockError
@@ -697,6 +697,7 @@ def _result(outcomes: list[Outcome], orphans: list[str]) -> dict[str, Any]:
         before, after, _ = item.pop("before"), item.pop("after"), item.pop("warnings")
         shown.append(item)
         if before != after:
+            before, after = telltale.shown(before, after)
             header = f"app {outcome.name}"
             diffs.append(
                 {

@@ -114,12 +114,12 @@ class _File:
 
     def diff(self) -> dict[str, str]:
         """Before and after, without passwords."""
-        before = without_logins(self.before or "")
+        before, after = options.shown(self.before, self.after)
         return {
             "before_header": str(self.path),
             "after_header": str(self.path),
             "before": f"({self.rights})\n{before}" if self.rights else before,
-            "after": without_logins(self.after or ""),
+            "after": after,
         }
 
 

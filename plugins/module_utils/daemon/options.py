@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.portside.vps.plugins.module_utils import unit_files
-from ansible_collections.portside.vps.plugins.module_utils.quiet import LOGIN
+from ansible_collections.portside.vps.plugins.module_utils import telltale, unit_files
+from ansible_collections.portside.vps.plugins.module_utils.quiet import without_logins
 from ansible_collections.portside.vps.plugins.module_utils.shape import plain
 
 Options = dict[str, Any]
@@ -138,16 +138,18 @@ def parse(text: str | None) -> Options | None:
 
 
 def passwords(value: Any) -> set[str]:
-    """The passwords of all URLs in the options, encoded as they stand there."""
-    return {found.partition(":")[2] or found for text in _texts(value) for found in LOGIN.findall(text)}
+    """The passwords of all URLs in the options, encoded as they stand there, and tokens of the log driver."""
+    return {*telltale.secrets(value)}
 
 
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, (dict, list)):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _texts(part)
-    elif isinstance(value, str):
-        yield value
+def shown(before: str | None, after: str | None) -> tuple[str, str]:
+    """A file before and after, for a diff: without passwords and tokens. A text without any is shown as it stands."""
+    options = parse(before), parse(after)
+    first, second = telltale.shown(*options)
+    return (
+        without_logins(before or "") if first is None or first == options[0] else render(first),
+        without_logins(after or "") if second is None or second == options[1] else render(second),
+    )
 
 
 def unknown(said: str, marker: str) -> list[str]:

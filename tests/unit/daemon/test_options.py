@@ -100,3 +100,20 @@ UNKNOWN = (
 @pytest.mark.parametrize(("said", "unknown"), [(UNKNOWN, ["foo"]), (UNKNOWN.replace("foo, ", ""), []), ("", [])])
 def test_options_that_an_old_dockerd_does_not_know(said: str, unknown: list[str]) -> None:
     assert options.unknown(said, "portside-validation") == unknown
+
+
+def test_the_token_of_a_log_driver_is_in_no_diff() -> None:
+    before = options.render({"log-driver": "splunk", "log-opts": {"splunk-token": "old-1", "splunk-index": "web"}})
+    after = options.render({"log-driver": "splunk", "log-opts": {"splunk-token": "new-1", "splunk-index": "web"}})
+    shown = options.shown(before, after)
+    assert "old-1" not in shown[0]
+    assert "new-1" not in shown[1]
+    assert shown[0] != shown[1]
+    assert '"splunk-index": "web"' in shown[1]
+    assert options.passwords({"options": options.parse(after)}) == {"new-1"}
+
+
+def test_a_file_without_secrets_is_shown_as_it_stands() -> None:
+    text = '{"log-driver":   "local"}\n'
+    assert options.shown(text, None) == (text, "")
+    assert options.shown("no json", text) == ("no json", text)
