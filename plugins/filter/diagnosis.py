@@ -9,9 +9,10 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.portside.vps.plugins.filter.apps import completed
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import addresses, outbound, page, report
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.verdict import verdict
-from ansible_collections.portside.vps.plugins.module_utils.inventory import wiring
+from ansible_collections.portside.vps.plugins.module_utils.inventory import declared, wiring
 from ansible_collections.portside.vps.plugins.module_utils.inventory.egress import of_app
 from ansible_collections.portside.vps.plugins.module_utils.nginx import sites
+from ansible_collections.portside.vps.plugins.module_utils.shape import plain
 
 DOCUMENTATION = r"""
 name: diagnose_verdict
@@ -23,6 +24,7 @@ options:
   outside: {description: What M(portside.vps.diagnose_outside) found., type: dict, required: true}
   egress: {description: What M(portside.vps.diagnose_egress) found., type: dict, required: true}
   known: {description: The host's addresses., type: list, elements: str, required: true}
+  settings: {description: 'The host''s variables, whose secrets are quoted nowhere.', type: dict, default: {}}
 author: [The Portside authors]
 """
 
@@ -128,12 +130,21 @@ def diagnose_verdict(
     outside: Mapping[str, Any],
     egress: Mapping[str, Any],
     known: Sequence[str],
+    *,
+    settings: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
-    """One diagnosis for each app. A module that could not be run counts as one that saw nothing."""
+    """One diagnosis for each app. A module that could not be run counts as one that saw nothing.
+
+    What is quoted loses the secrets that `settings` (the host's variables) declare, those that are not on the server,
+    too, and what a terminal would act on.
+    """
     there = host if "nginx" in host else None
     around = outside if "names" in outside else None
     out = egress.get("apps", {})
-    return [verdict(app, there, around, out.get(app["name"]), known) for app in apps]
+    found = [verdict(app, there, around, out.get(app["name"]), known) for app in apps]
+    public = {name for app in apps for name in (app["name"], *app["domains"], *app["webhooks"])}
+    quoted: list[dict[str, Any]] = declared.quotable(found, declared.secrets(plain(settings or {})), public)
+    return quoted
 
 
 def diagnose_message(diagnoses: Sequence[Mapping[str, Any]], host: str) -> str:

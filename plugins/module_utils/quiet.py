@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
+from ansible_collections.portside.vps.plugins.module_utils import terminal
 from ansible_collections.portside.vps.plugins.module_utils.masking import masked
 
 # User and password of a URL (RFC 3986, section 3.2.1), and of what somebody took for one: a quote, `#`, `?` and even
@@ -53,8 +54,8 @@ class QuietModule(AnsibleModule):  # type: ignore[misc]  # ansible-core has no t
         self.public.update(str(name) for name in names if name)
 
     def shown(self, text: str) -> str:
-        """A text without the secrets that the module was given."""
-        return masked(text, map(str, self.no_log_values), self.public)
+        """A text without the secrets that the module was given, and without what a terminal would act on."""
+        return masked(terminal.plain(text), map(str, self.no_log_values), self.public)
 
     def warn(self, warning: str, **kwargs: Any) -> None:
         """Warn, without a secret."""

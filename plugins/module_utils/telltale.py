@@ -16,12 +16,15 @@ from ansible_collections.portside.vps.plugins.module_utils.quiet import LOGIN, w
 # `POSTGRES_PASSWORD_FILE` or `SSH_PUBLIC_KEY`, which name a file or are for everybody.
 NAMED = re.compile(
     r"(?i)(.*[._-])?((auth|access|api|bearer|bot|refresh|ingest|license|write)?tokens?|[a-z]*secret|[a-z]*passw(or)?d"
-    r"|pass|pwd|passphrase|(api|access|secret|private|license|encryption|signing|account|shared|master)[._-]?key"
+    r"|pass|pwd|passphrase|(api|access|secret|private|hmac|license|encryption|signing|account|shared|master)[._-]?key"
     r"|apikey|credentials?|dsn)"
 )
 # Of a log driver's URL, and of a webhook's, the path and query are secret, too: whoever knows them may post there.
-ADDRESS_NAMED = re.compile(r"(?i).*-url|.*webhook([._-]?(url|uri|address))?")
+ADDRESS_NAMED = re.compile(r"(?i).*-url|.*webhook([._-]?(url|uri|address))?|.*alarm[._-]?url")
 ADDRESS = re.compile(r"(https?://(?:[^/@\s]*@)?[^/?#\s]+)[/?#].+")
+# 16 characters and more, with letters and digits: what no person writes into a path.
+TOKEN = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_:%~+=-]{16,}")
+PEM = "PRIVATE KEY-----"
 MASK = "***"
 
 
@@ -39,10 +42,22 @@ def secrets(value: Any, name: str = "") -> Iterator[str]:
         for part in value:
             yield from secrets(part, name)
     elif isinstance(value, str):
-        if is_secret(name) or (ADDRESS_NAMED.fullmatch(name) and ADDRESS.fullmatch(value)):
+        if is_secret(name) or PEM in value or (ADDRESS_NAMED.fullmatch(name) and ADDRESS.fullmatch(value)):
             yield value
         else:
             yield from (login.partition(":")[2] or login for login in LOGIN.findall(value))
+
+
+def address(url: str) -> str:
+    """A URL for a report: without login and query, and without parts of its path that look like a token: a bot's, or a
+    webhook's. Of what is no URL with a host only the login is taken out."""
+    bare = without_logins(url)
+    head, query, _ = bare.partition("?")
+    whole = re.fullmatch(r"([a-z][a-z0-9+.-]*://[^/]*)?(/.*)?", head, re.IGNORECASE)
+    if whole is None:
+        return bare
+    path = "/".join(MASK if TOKEN.fullmatch(part) else part for part in (whole[2] or "").split("/"))
+    return f"{whole[1] or ''}{path}" + (f"?{MASK}" if query else "")
 
 
 def shown(before: Any, after: Any, name: str = "") -> tuple[Any, Any]:

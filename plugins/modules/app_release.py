@@ -538,7 +538,7 @@ from ansible_collections.portside.vps.plugins.module_utils.engine.base import En
 from ansible_collections.portside.vps.plugins.module_utils.engine.docker_sdk import DockerEngine, NoEngine
 from ansible_collections.portside.vps.plugins.module_utils.lock import LockError
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
-from ansible_collections.portside.vps.plugins.module_utils.releases import gate, options, spec, validate
+from ansible_collections.portside.vps.plugins.module_utils.releases import gate, kept_site, options, spec, validate
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import HostFront
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Clock
 from ansible_collections.portside.vps.plugins.module_utils.releases.images import Archive
@@ -723,6 +723,9 @@ def main() -> None:
         facts=FACTS,
     )
     module.make_public(validate.names(module.params["apps"]))
+    for app in module.params["apps"]:
+        module.no_log_values.update(telltale.secrets(app.get("log") or {}))
+        module.no_log_values.update(kept_site.clear_passwords(app.get("extra") or ""))
     try:
         outcomes, orphans = _work(module.params, module.check_mode)
     except ArchivesNeededError as needed:

@@ -43,15 +43,15 @@ certificates:
 import json
 from datetime import UTC, datetime
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils.certbot import check
 from ansible_collections.portside.vps.plugins.module_utils.certbot.host import Host
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text
+from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
 
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={"fail": {"type": "bool", "default": True}},
         supports_check_mode=True,
     )

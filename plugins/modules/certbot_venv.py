@@ -57,6 +57,7 @@ path:
 
 import sys
 
+from ansible_collections.portside.vps.plugins.module_utils import telltale
 from ansible_collections.portside.vps.plugins.module_utils.certbot.managed_files import own_environment
 from ansible_collections.portside.vps.plugins.module_utils.certbot.venv import Environment
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
@@ -77,6 +78,7 @@ def main() -> None:
         facts=("path",),
     )
     params = module.params
+    module.no_log_values.update(telltale.secrets([params["index_url"], params["requirements"]]))
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     wanted = Environment(params["requirements"], python, params["index_url"], params["wheels"])
     needed = not wanted.present

@@ -41,19 +41,23 @@ apps:
 
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import egress
+from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
+from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "apps": {"type": "list", "elements": "dict", "required": True},
             "state_dir": {"type": "path", "default": "/var/lib/portside/apps"},
         },
         supports_check_mode=True,
+        facts=("container", "stage", "status", "variable"),
     )
+    module.make_public(app["name"] for app in module.params["apps"])
+    module.no_log_values.update(Store(Path(module.params["state_dir"])).remembered())
     try:
         found = egress.look(module.params["apps"], Path(module.params["state_dir"]))
     except (OSError, RuntimeError) as error:

@@ -9,7 +9,8 @@ short_description: What a host knows of the path of a request to its apps
 version_added: 0.1.0
 description:
   - Looks at firewall, nginx, certificates, loopback ports and containers, asks each app at its loopback port, and
-    reads the last webhook requests from nginx's log. Says what was seen; the filter
+    reads the last webhook requests from nginx's log. In lines of logs the secrets of all releases that are kept are
+    masked. Says what was seen; the filter
     P(portside.vps.diagnose_verdict#filter) says what that means.
 options:
   apps:
@@ -42,11 +43,17 @@ docker: {description: Why Docker could not be asked., type: str, returned: succe
 apps: {description: 'Certificates, upstream, container, answers and attempts, by app.', type: dict, returned: success}
 """
 
+from pathlib import Path
+
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import host
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
+from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
 
 # What verdicts go by; the rest is quoted.
-FACTS = ("addresses", "listening", "firewall", "image", "upstream", "place", "owner", "status", "published", "started")
+FACTS = (
+    *("name", "names", "app", "release", "addresses", "listening", "firewall", "image", "upstream", "place", "owner"),
+    *("status", "published", "started"),
+)
 
 
 def main() -> None:
@@ -65,6 +72,8 @@ def main() -> None:
     params = module.params
     for app in params["apps"]:
         module.make_public([app["name"], app["upstream_file"], *app["domains"], *app["webhooks"]])
+    # Lines of logs are quoted, and an app may print what it was given.
+    module.no_log_values.update(Store(Path(params["state_dir"])).remembered())
     apps = [{**app, "secret": params["secrets"].get(app["name"], "")} for app in params["apps"]]
     module.exit_json(changed=False, **host.look(apps, params))
 

@@ -41,14 +41,14 @@ system: {description: 'Name, seconds since it booted, reboot due, failed units.'
 
 from pathlib import Path
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
+from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
 from ansible_collections.portside.vps.plugins.module_utils.status import host
 
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "apps": {"type": "list", "elements": "dict", "required": True},
             "state_dir": {"type": "path", "default": "/var/lib/portside/apps"},

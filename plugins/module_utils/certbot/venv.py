@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, run
-from ansible_collections.portside.vps.plugins.module_utils.files import link_atomic
+from ansible_collections.portside.vps.plugins.module_utils.files import link_atomic, write_atomic
+from ansible_collections.portside.vps.plugins.module_utils.quiet import without_logins
 
 ROOT = Path("/opt/portside/certbot")
 # Seconds; a slow index and a small machine.
@@ -61,9 +62,14 @@ class Environment:
         """What installs the requirements."""
         hashes = ["--require-hashes"] if "--hash=" in self.requirements else []
         source = ["--no-index", "--find-links", self.wheels] if self.wheels else []
-        source += ["--index-url", self.index_url] if self.index_url and not self.wheels else []
         pip = [str(self.folder / "bin/python"), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
         return [*pip, "--no-cache-dir", "--only-binary", ":all:", *hashes, *source, "--requirement", str(file)]
+
+    @property
+    def pip_environment(self) -> dict[str, str]:
+        """Where packages come from: a private index's URL has its login in it, and everybody sees the list of processes
+        (pip.pypa.io, "Configuration", environment variables)."""
+        return {"PIP_INDEX_URL": self.index_url} if self.index_url and not self.wheels else {}
 
     def build(self, variables: Mapping[str, str]) -> None:
         """Build it aside, see that it works, and switch to it.
@@ -79,13 +85,14 @@ class Environment:
         try:
             run(["python3", "-m", "venv", str(self.folder)], timeout=INSTALL_TIMEOUT)
             file = self.folder / "requirements.txt"
-            file.write_text(self.requirements, encoding="utf-8")
-            run(self.pip_argv(file), timeout=INSTALL_TIMEOUT, env=variables)
+            # It may name an index, too.
+            write_atomic(file, self.requirements, mode=0o600)
+            run(self.pip_argv(file), timeout=INSTALL_TIMEOUT, env={**variables, **self.pip_environment})
             run([str(self.folder / "bin/certbot"), "--version"])
         except CommandError as error:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise CommandError(
-                f"certbot could not be installed from PyPI: {error}\n"
+                f"certbot could not be installed from PyPI: {without_logins(str(error))}\n"
                 "Look at `certbot_pypi_index`, `certbot_pypi_wheels` and the proxy in `certbot_environment`; "
                 "`certbot_source: distribution` does without."
             ) from error

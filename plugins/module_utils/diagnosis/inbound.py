@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils import telltale
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import addresses
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.finding import Finding, finding, listed
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.probe import (
@@ -187,7 +188,7 @@ def webhook(
         itself = f"takes {direct['ms']} ms" if direct else "couldn't be asked"
         yield finding("webhook-slow", **words, seconds=spent, itself=itself)
     elif seen["status"] in REDIRECTS:
-        yield finding("webhook-redirected", **words, location=seen["location"])
+        yield finding("webhook-redirected", **words, location=telltale.address(seen["location"]))
     elif direct is not None and seen["status"] != direct["status"]:
         allowed = app.get("allowed", {}).get(path, [])
         forbidden = "webhook-guarded" if allowed else "webhook-forbidden"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.portside.vps.plugins.module_utils import telltale
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.finding import Finding, finding
 from ansible_collections.portside.vps.plugins.module_utils.inventory.egress import PROXIES
 from ansible_collections.portside.vps.plugins.module_utils.proxies import VARIABLES
@@ -62,7 +63,7 @@ def egress(app: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Finding]
             cause,
             app=app["name"],
             container=seen["container"],
-            url=check["url"],
+            url=telltale.address(check["url"]),
             host=host,
             port=url.port or (443 if url.scheme == "https" else 80),
             proxy=route["proxy"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils import telltale
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import hops
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.finding import Finding, listed
 
@@ -122,7 +123,10 @@ def _signed(answer: Mapping[str, Any]) -> str:
 def _egress(egress: Seen) -> Good:
     if not egress or not egress["checks"]:
         return NOTHING
-    words = [f"{check['url']}: {check['attempt']['status']} {_through(check['route'])}" for check in egress["checks"]]
+    words = [
+        f"{telltale.address(check['url'])}: {check['attempt']['status']} {_through(check['route'])}"
+        for check in egress["checks"]
+    ]
     return ", ".join(words), max(check["attempt"]["ms"] for check in egress["checks"])
 
 

@@ -11,8 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils import telltale
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text, remove_tree, write_atomic
 from ansible_collections.portside.vps.plugins.module_utils.lock import alone
+from ansible_collections.portside.vps.plugins.module_utils.releases import kept_site
 from ansible_collections.portside.vps.plugins.module_utils.releases import state as states
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState
 
@@ -92,6 +94,20 @@ class Store:
         """The secrets of a release, or None where they are not known."""
         kept = self._kept(self._secrets_file(app, release))
         return None if kept is None else dict(kept)
+
+    def remembered(self) -> set[str]:
+        """Every secret of every release that is kept, with the passwords of URLs among them, and of sites kept before
+        their passwords became hashes. What can't be read is passed over."""
+        found: set[str] = set()
+        for path in self.root.glob("*/secrets/r*.json"):
+            with suppress(StoreError, OSError, AttributeError):
+                values = [str(value) for value in self._kept(path).values()]
+                found |= {*values, *telltale.secrets(values)}
+        for path in self.root.glob("*/releases/r*.json"):
+            with suppress(StoreError, OSError, AttributeError):
+                kept = self._kept(path)
+                found |= {*kept_site.clear_passwords(kept.get("extra", "")), *telltale.secrets(kept.get("app", {}))}
+        return found
 
     def save_secrets(self, app: str, release: int, values: Mapping[str, str]) -> None:
         """Keep the secrets of a release, for a rollback to it."""

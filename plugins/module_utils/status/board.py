@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils.files import write_atomic
 from ansible_collections.portside.vps.plugins.module_utils.status import drift
 
 # The fact with which playbooks/status.yml begins: where to write the JSON report, if anywhere.
@@ -64,4 +65,4 @@ class Board:
         """
         if self.report:
             body = {"ok": not self.differs, "hosts": self.hosts}
-            Path(self.report).write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_atomic(Path(self.report), json.dumps(body, indent=2, ensure_ascii=False) + "\n", mode=0o600)

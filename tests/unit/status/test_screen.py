@@ -84,6 +84,7 @@ def test_the_json_report_holds_what_the_screen_shows(tmp_path) -> None:
     board.keep("web1", "portside.vps.apt_packages", "Packages", {"changed": True, "installed": ["ufw"], "diff": []})
     board.lost("web2", "no route")
     board.write()
+    assert (tmp_path / "status.json").stat().st_mode & 0o777 == 0o600
     report = json.loads((tmp_path / "status.json").read_text(encoding="utf-8"))
     assert report["ok"] is False
     assert report["hosts"]["web1"]["server"]["apps"][0]["release"] == 7

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from ansible_collections.portside.vps.plugins.module_utils import telltale, terminal
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container, Engine, EngineError
 from ansible_collections.portside.vps.plugins.module_utils.masking import masked
 from ansible_collections.portside.vps.plugins.module_utils.releases import boxes, hints, kept_site, plan, proof
@@ -119,7 +120,12 @@ class Job:
             text += f"\n{container} wrote nothing"
         for word, hint in zip(("What to do", "Or"), hints.said(self._case(what, lines, job)), strict=False):
             text += f"\n{word}: {hint}."
-        return masked(text, self._secrets(), [self.app.name, self.app.image, *filter(None, [self.app.health.host])])
+        return self.quotable(text)
+
+    def quotable(self, text: str) -> str:
+        """A text without the secrets of any release, and without what a terminal would act on."""
+        public = [self.app.name, self.app.image, *filter(None, [self.app.health.host])]
+        return masked(terminal.plain(text), self._secrets(), public)
 
     def _case(self, what: str, lines: Sequence[str], job: Sequence[str]) -> hints.Case:
         image = None
@@ -142,6 +148,9 @@ class Job:
 
     def _secrets(self) -> list[str]:
         found = [*self.app.secrets.values(), *kept_site.clear_passwords(self.app.extra)]
+        found += telltale.secrets(
+            {"env": self.app.env, "log": self.app.log, "secrets": list(self.app.secrets.values())}
+        )
         for release in self.state.releases:
             with suppress(StoreError):
                 found += (self.host.store.secrets(self.app.name, release.number) or {}).values()
