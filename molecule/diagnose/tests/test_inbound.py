@@ -49,7 +49,9 @@ CHAIN = f"cp -L {LIVE}/privkey.pem fault.key && openssl x509 -in {LIVE}/cert.pem
 
 @contextmanager
 def restart_loop(breaker):
-    with breaker.container("python", "-c", 'import sys; sys.exit("no database")', restart="always"):
+    # Its log holds the app's secret, and what would clear the terminal: neither is in the report (conftest.py).
+    says = 'import sys; sys.exit("no database\\x1b[2J for whsec_for_the_lab_only")'
+    with breaker.container("python", "-c", says, restart="always"):
         ids = "docker ps -aq --filter label=portside.release=1 --filter name=shop-api"
         count = f"docker inspect --format '{{{{.RestartCount}}}}' $({ids})"
         breaker.wait(lambda: int(breaker.vps.check_output(count).split()[0]) >= 2, "it was started again twice")

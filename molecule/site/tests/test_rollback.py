@@ -6,18 +6,27 @@ from __future__ import annotations
 import json
 
 import pytest
+import testinfra
 import yaml
 
 from lab.playbook import ROOT, run
 
 SETTINGS = ROOT / "molecule" / "site" / "inventory"
 APPS = yaml.safe_load((SETTINGS / "group_vars" / "vps.yml").read_text(encoding="utf-8"))["portside_apps"]
+ROTATED = "whsec_that_is_rotated_away"
+# What an app of the next release is, whose secret is known to nobody afterwards.
+LATER = {"webhooks": [{"path": "/hook"}], "secrets": {"STRIPE_WEBHOOK_SECRET": ROTATED}}
 NEXT = [
-    {**app, "image": app["image"].replace(":1.0", ":1.1"), "webhooks": [{"path": "/hook"}]}
-    if app["name"] == "admin"
-    else app
-    for app in APPS
+    {**app, "image": app["image"].replace(":1.0", ":1.1"), **LATER} if app["name"] == "admin" else app for app in APPS
 ]
+
+
+def forgotten(again):
+    """No file of arguments can be written: where Ansible writes such, there is nothing to write to."""
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("ANSIBLE_PIPELINING", "false")
+        settings.setenv("ANSIBLE_REMOTE_TEMP", "/proc/portside")
+        return again("playbooks/forget.yml", "-e", "app=admin", apps=APPS)
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +42,7 @@ def runs(lab_vars):
         "site": again("site.yml"),
         "rollback": again("playbooks/rollback.yml", "-e", "app=admin"),
         "again": again("site.yml"),
+        "forget": forgotten(again),
         "list": again("playbooks/releases.yml", "-e", "app=admin"),
         "nowhere": again("playbooks/rollback.yml", "-e", "app=admin"),
     }
@@ -72,3 +82,16 @@ def test_a_rollback_to_nowhere_names_what_there_is(runs, servers, curl):
     assert runs["nowhere"].output.count("no earlier release to go back to") >= len(servers)
     for server in servers.values():
         assert curl(f"https://admin.{server['lab_domain']}/health").status == 200
+
+
+def test_a_rotated_secret_is_forgotten_everywhere_on_the_server(runs, servers, lab_vars):
+    assert runs["forget"].status == 0, runs["forget"].output
+    assert runs["forget"].changed == dict.fromkeys(servers, 1), runs["forget"].output
+    said = " ".join(runs["forget"].output.split())
+    assert said.count("were forgotten, and there is no rollback to it any more") == len(servers)
+    assert said.count("secrets forgotten on") == 0
+    assert " ".join(runs["list"].output.split()).count("secrets forgotten on") == len(servers)
+    for name in servers:
+        server = testinfra.get_host(f"ssh://{name}", ssh_config=lab_vars["lab_ssh_config"])
+        places = "/var/lib/portside /var/lib/docker/containers /etc /run /tmp /root"
+        assert server.run(f"grep -rlF {ROTATED} {places} 2>/dev/null").stdout == ""
