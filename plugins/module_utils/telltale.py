@@ -24,6 +24,9 @@ ADDRESS_NAMED = re.compile(r"(?i).*-url|.*webhook([._-]?(url|uri|address))?|.*al
 ADDRESS = re.compile(r"(https?://(?:[^/@\s]*@)?[^/?#\s]+)[/?#].+")
 # 16 characters and more, with letters and digits: what no person writes into a path.
 TOKEN = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z])[A-Za-z0-9_:%~+=-]{16,}")
+# An argument of a program that is followed by its secret: `--token`, `--db-password=...`.
+FLAG = re.compile(r"(?i)--?([a-z0-9_-]+-)?(token|secret|password|passwd|passphrase|api-?key)")
+FLAG_WITH_VALUE = re.compile(rf"({FLAG.pattern.replace('(?i)', '')}[= ])(?!-)\S+", re.IGNORECASE)
 PEM = "PRIVATE KEY-----"
 MASK = "***"
 
@@ -86,7 +89,10 @@ def _plain(value: Any, name: str) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(part, str(key)) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part, name) for part in value]
+        return [
+            MASK if isinstance(flag, str) and FLAG.fullmatch(flag) else _plain(part, name)
+            for flag, part in zip([None, *value], value, strict=False)
+        ]
     if value is None or value in {"set", "changed"}:
         return value
     if is_secret(name):
@@ -95,4 +101,4 @@ def _plain(value: Any, name: str) -> Any:
         return value
     if ADDRESS_NAMED.fullmatch(name):
         value = ADDRESS.sub(rf"\1/{MASK}", value)
-    return without_logins(value)
+    return FLAG_WITH_VALUE.sub(rf"\1{MASK}", without_logins(value))

@@ -60,3 +60,16 @@ def test_what_is_no_secret_is_shown_as_it_is() -> None:
     assert first == {**before, "command": ["serve", "--url=https://***@h/"]}
     assert second == after
     assert telltale.shown({}, after) == ({}, after)
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        (["serve", "--token", "sk_live_1", "--port", "80"], ["serve", "--token", "***", "--port", "80"]),
+        (["serve", "--db-password=sk_live_1", "-v"], ["serve", "--db-password=***", "-v"]),
+        (["sh", "-c", "serve --api-key sk_live_1 --port 80"], ["sh", "-c", "serve --api-key *** --port 80"]),
+        (["serve", "--token-file", "/run/secrets/T"], ["serve", "--token-file", "/run/secrets/T"]),
+    ],
+)
+def test_a_secret_among_the_arguments_of_a_command_is_not_shown(command: list[str], shown: list[str]) -> None:
+    assert telltale.shown(None, {"command": command}) == (None, {"command": shown})

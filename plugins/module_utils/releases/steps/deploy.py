@@ -185,7 +185,7 @@ def _fall_back(job: Job, release: Release, error: Exception) -> None:
         # nginx was put back by `point` itself.
         job.state = replace(job.state, switching=False)
     rejected = isinstance(error, NotHealthyError | RejectedError)
-    why = str(error.__cause__ or error if rejected else error).splitlines()[0]
+    why = job.quotable(str(error.__cause__ or error if rejected else error).splitlines()[0])
     note = f"did not pass its gate on {job.host.today()}: {why}" if rejected else why
     repair.give_up(job, release, note, rejected=rejected)
 
