@@ -130,6 +130,14 @@ DRIFTS = (
         "Docker's guard for IPv6 flushed", "ufw", "ip6tables -F DOCKER-USER", "ip6tables -S DOCKER-USER", "running: "
     ),
     Drift(
+        "the cloud's credentials opened to containers",
+        "ufw",
+        "iptables -D ufw-docker-guard -d 169.254.0.0/16 -p tcp -m tcp ! --dport 53 -j REJECT"
+        " --reject-with icmp-admin-prohibited",
+        "iptables -S ufw-docker-guard",
+        "rules in the kernel",
+    ),
+    Drift(
         "Docker's guard taken from its file",
         "ufw",
         "sed -i '/ufw-docker-guard/d' /etc/ufw/after.rules",

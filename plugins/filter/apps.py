@@ -7,7 +7,13 @@ from typing import Any
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.portside.vps.plugins.module_utils.inventory import apps as portside_apps
-from ansible_collections.portside.vps.plugins.module_utils.inventory import egress, roles, variables, wiring
+from ansible_collections.portside.vps.plugins.module_utils.inventory import (
+    confinement,
+    egress,
+    roles,
+    variables,
+    wiring,
+)
 from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import SETTINGS
 from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError, plain
 
@@ -100,6 +106,11 @@ def app_own_registries(raw: Any) -> list[str]:
     return wiring.own_registries(completed(raw))
 
 
+def app_confined_networks(raw: Any) -> list[dict[str, Any]]:
+    """The value of C(ufw_docker_egress): networks of apps with C(egress: none) or C(to), and what they reach."""
+    return confinement.firewall(completed(raw))
+
+
 def egress_environment(egress_settings: Mapping[str, Any], consumer: str, server: Iterable[str] = ()) -> dict[str, str]:
     """The variables that a consumer of the server's own, `docker` or `certbot`, goes out with.
 
@@ -133,6 +144,7 @@ class FilterModule:
             "app_own_registries": app_own_registries,
             "app_sites": app_sites,
             "app_summary": app_summary,
+            "app_confined_networks": app_confined_networks,
             "egress_apt_conf": egress_apt_conf,
             "egress_download_environment": egress_download_environment,
             "egress_environment": egress_environment,

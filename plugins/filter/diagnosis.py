@@ -9,7 +9,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.portside.vps.plugins.filter.apps import completed
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import addresses, outbound, page, report
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.verdict import verdict
-from ansible_collections.portside.vps.plugins.module_utils.inventory import declared, wiring
+from ansible_collections.portside.vps.plugins.module_utils.inventory import confinement, declared, wiring
 from ansible_collections.portside.vps.plugins.module_utils.inventory.egress import of_app
 from ansible_collections.portside.vps.plugins.module_utils.nginx import sites
 from ansible_collections.portside.vps.plugins.module_utils.shape import plain
@@ -111,7 +111,8 @@ def diagnose_apps(
                 "host": releases[app["name"]].get("health", {}).get("host", ""),
             },
             "upstream_file": releases[app["name"]].get("upstream_file", ""),
-            "checks": app["egress_checks"],
+            "checks": confinement.checks(app),
+            "enforced": confinement.rule(app),
             "egress": outbound.sources(app, of_app(app, shared)),
         }
         for app in apps

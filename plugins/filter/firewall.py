@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.ufw import exposure
+from ansible_collections.portside.vps.plugins.module_utils.ufw.confined import declare_confined
 from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import (
     RuleError,
     check_timeout,
@@ -26,6 +27,7 @@ options:
   exempt: {description: Addresses as in C(ufw_ssh_exempt)., type: list, elements: str, required: true}
   timeout: {description: Seconds as in C(ufw_confirm_timeout)., type: int, required: true}
   interfaces: {description: The host's network interfaces., type: list, elements: str}
+  egress: {description: Networks as in C(ufw_docker_egress)., type: list, elements: dict, default: []}
 """
 
 
@@ -35,6 +37,8 @@ def firewall_problems(
     exempt: Sequence[str],
     timeout: int,
     interfaces: Collection[str] | None = None,
+    *,
+    egress: Sequence[Mapping[str, Any]] = (),
 ) -> list[str]:
     """One sentence for each thing that is wrong, with the rule's number and text."""
     problems: list[str] = []
@@ -43,6 +47,7 @@ def firewall_problems(
         lambda: declare_published(published),
         lambda: declare_addresses(exempt),
         lambda: check_timeout(timeout),
+        lambda: declare_confined(egress),
     ):
         try:
             check()

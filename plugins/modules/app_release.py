@@ -327,6 +327,19 @@ options:
           Seconds to wait at most for requests that the old release is still answering, before it stops.
         type: float
         default: 30
+      bridges:
+        description: >-
+          Bridges of networks that the firewall shuts (`ufw_docker_egress`), by the name in `networks`; under `_own`
+          that of a network of the app's own, beside those it shares. A container is only started on one when the
+          firewall has its rule.
+        type: dict
+        default: {}
+      dns:
+        description: >-
+          Resolvers for names that are no container's, in place of the server's. `127.0.0.1` is none.
+        type: list
+        elements: str
+        default: []
       upstream_file:
         description: >-
           File for nginx that names the live release's address, one `server` line. Written at a switch.

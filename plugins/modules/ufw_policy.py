@@ -84,6 +84,35 @@ options:
       from: {description: Source address or network. None means anywhere., type: str}
       comment: {description: Written beside the rule., type: str}
       state: {description: 'V(present) or V(absent).', type: str, default: present}
+  docker_metadata:
+    description:
+      - Whether containers reach, by TCP, the addresses at which clouds hand out credentials (C(169.254.169.254) and the
+        like). Name resolution there is always let by.
+    type: str
+    choices: [reject, allow]
+    default: reject
+  docker_egress:
+    description:
+      - Networks of Docker's that are shut. Their containers reach each other and O(docker_egress[].to), and nothing
+        else, the host included. They are reached as before.
+    type: list
+    elements: dict
+    default: []
+    options:
+      bridge:
+        description: The name of the network's bridge (C(com.docker.network.bridge.name)).
+        type: str
+        required: true
+      to:
+        description: What may be reached all the same.
+        type: list
+        elements: dict
+        default: []
+        options:
+          network: {description: Address or network., type: str, required: true}
+          port: {description: 'A port, or a range such as V(8000:8010). None means all.', type: str}
+          proto: {description: 'V(tcp) or V(udp). None means V(tcp) for a port, and anything without one.', type: str}
+      comment: {description: Written beside the rule., type: str}
   purge:
     description: Remove rules that this module once added and that are declared no more.
     type: bool
@@ -178,6 +207,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils import uplink
 from ansible_collections.portside.vps.plugins.module_utils.lock import LockError
 from ansible_collections.portside.vps.plugins.module_utils.ufw import change, guard, host, revert
+from ansible_collections.portside.vps.plugins.module_utils.ufw.confined import declare_confined
 from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import (
     RuleError,
     check_interfaces,
@@ -239,6 +269,26 @@ ARGUMENTS = {
             "state": {"type": "str", "default": "present"},
         },
     },
+    "docker_metadata": {"type": "str", "choices": ["reject", "allow"], "default": "reject"},
+    "docker_egress": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "bridge": {"type": "str", "required": True},
+            "to": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "network": {"type": "str", "required": True},
+                    "port": {"type": "str"},
+                    "proto": {"type": "str"},
+                },
+            },
+            "comment": {"type": "str"},
+        },
+    },
     "purge": {"type": "bool", "default": True},
     "purge_foreign": {"type": "bool", "default": False},
     "confirm_timeout": {"type": "int", "default": 60},
@@ -262,6 +312,9 @@ def _policy(module: AnsibleModule) -> Policy:
     interfaces, trusted = host.interfaces(), tuple(wanted["docker_interfaces"])
     rules = _checked(wrong, lambda: declare(wanted["rules"], interfaces=interfaces))
     published = _checked(wrong, lambda: declare_published(wanted["docker_allow"]))
+    confined = _checked(wrong, lambda: declare_confined(wanted["docker_egress"]))
+    if confined and not wanted["docker_guard"]:
+        wrong.append("ufw_docker_egress needs ufw_docker_guard: true, whose chains it stands in")
     exempt = _checked(wrong, lambda: declare_addresses(wanted["ssh_exempt"]))
     _checked(wrong, lambda: check_interfaces(trusted))
     _checked(wrong, lambda: check_timeout(wanted["confirm_timeout"]))
@@ -278,7 +331,13 @@ def _policy(module: AnsibleModule) -> Policy:
         ssh_exempt=exempt or (),
         ssh_ports=host.ssh_ports(),
         connection=host.connection(),
-        guard=guard.Guard(trusted, tuple(published or ()), guard.foreign_bridges(trusted, interfaces))
+        guard=guard.Guard(
+            trusted,
+            tuple(published or ()),
+            guard.foreign_bridges(trusted, interfaces),
+            metadata=wanted["docker_metadata"] == "allow",
+            confined=tuple(confined or ()),
+        )
         if wanted["docker_guard"]
         else None,
         purge=wanted["purge"],

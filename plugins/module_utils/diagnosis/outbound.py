@@ -31,6 +31,10 @@ CAUSES = {
     "silent": "egress-silent",
     "untried": "egress-untried",
 }
+# Where a connection ends that the firewall refuses, and the errors by which its refusal is known (connect(2), for the
+# ICMP messages "administratively prohibited": RFC 1812 section 5.2.7.1, RFC 4443 section 3.1).
+UNREACHED = ("tcp", "proxy-tcp")
+REFUSED = ("No route to host", "Permission denied", "Network is unreachable")
 CERTIFICATE = ("certificate", "proxy-certificate")
 # Where a proxy variable is declared, beside an app's `env` and `secrets`.
 SHARED, OWN, IMAGE = "portside_egress", "egress", "image"
@@ -54,7 +58,7 @@ def egress(app: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Finding]
         if attempt["stage"] == OK or (attempt["stage"] in CERTIFICATE and trust == "file"):
             continue
         host = url.hostname or ""
-        cause = CAUSES[attempt["stage"]]
+        cause = "egress-enforced" if _is_enforced(app, attempt) else CAUSES[attempt["stage"]]
         if cause == "proxy-refused" and attempt["status"] in LOGIN:
             cause = "proxy-login"
         tried, works = _without(check["direct"])
@@ -75,7 +79,23 @@ def egress(app: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Finding]
             tried=tried,
             or_direct=f", or leave it out: {leave_out}" if works else "",
             place=place,
+            rule=app.get("enforced", {}).get("rule", ""),
         )
+
+
+def _is_enforced(app: Mapping[str, Any], attempt: Mapping[str, Any]) -> bool:
+    """Whether the firewall's rule for the app is what the attempt ended at.
+
+    Args:
+        app: with `enforced`: empty, or its `rule` in words, whether it lets `some` out, and `names` be looked up.
+        attempt: one that failed.
+    """
+    enforced = app.get("enforced")
+    if not enforced:
+        return False
+    if attempt["stage"] in ("dns", "proxy-dns"):
+        return not enforced["names"]
+    return attempt["stage"] in UNREACHED and (not enforced["some"] or any(word in attempt["error"] for word in REFUSED))
 
 
 def _trust_counts(trust: str, checks: Sequence[Mapping[str, Any]]) -> bool:

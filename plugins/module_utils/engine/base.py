@@ -96,8 +96,11 @@ class Engine(Protocol):
     def create(self, name: str, config: Mapping[str, Any]) -> str:
         """Make a container from the body of the Engine API's create call; returns its ID."""
 
-    def ensure_network(self, name: str) -> None:
-        """Make a network unless there is one of that name."""
+    def ensure_network(self, name: str, bridge: str = "") -> None:
+        """Make a network unless there is one of that name. With `bridge`, the firewall has to have shut it.
+
+        EngineError: it has not; what would be started on that network could go out.
+        """
 
     def connect(self, container: str, network: str, alias: str) -> None:
         """Put a container on one more network, where it is known by this name too."""

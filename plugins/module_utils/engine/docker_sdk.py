@@ -21,6 +21,7 @@ from ansible_collections.portside.vps.plugins.module_utils.engine.base import (
     NetworkGoneError,
 )
 from ansible_collections.portside.vps.plugins.module_utils.releases import networks
+from ansible_collections.portside.vps.plugins.module_utils.ufw.host import shut
 
 try:
     import docker
@@ -227,14 +228,19 @@ class DockerEngine:
         with _calls(f"create container {name}"):
             return str(self._client.create_container_from_config(dict(config), name=name)["Id"])
 
-    def ensure_network(self, name: str) -> None:
-        """Make a network unless there is one of that name."""
+    def ensure_network(self, name: str, bridge: str = "") -> None:
+        """Make a network unless there is one of that name. With `bridge`, the firewall has to have shut it."""
+        if bridge and not shut(bridge):
+            raise EngineError(
+                f"the firewall has no rule yet for network {name} (bridge {bridge}), from which nothing may go out but "
+                "what is declared, so nothing is started there: run site.yml, which sets the firewall's rules first"
+            )
         with _calls(f"make network {name}"):
             if any(network["Name"] == name for network in self._client.networks(names=[name])):
                 return
-            bridge = self._client.inspect_network("bridge").get("Options") or {}
+            options = self._client.inspect_network("bridge").get("Options") or {}
             try:
-                self._client.create_network(name, check_duplicate=True, **networks.body(bridge))
+                self._client.create_network(name, check_duplicate=True, **networks.body(options, bridge))
             except docker.errors.APIError as error:
                 if "address pool" in str(error.explanation):
                     raise EngineError(

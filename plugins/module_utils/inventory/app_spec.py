@@ -7,7 +7,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases import optio
 from ansible_collections.portside.vps.plugins.module_utils.shape import Spec
 
 # What the site decides for the container; all else that `docker_app_list` takes, an app takes too.
-WIRED = ("upstream_file", "health", "front", "extra")
+WIRED = ("upstream_file", "health", "front", "extra", "bridges", "dns")
 # What the role nginx says of a site, an app says too, but for what it has a key of its own for, or has no say in.
 NGINX_SITE: Spec = roles.options("nginx")["nginx_sites"]["options"]
 CERTIFICATE: Spec = {
@@ -70,6 +70,30 @@ EGRESS: Spec = {
     },
 }
 CONSUMER = {"type": "str", "choices": ["direct", "proxy"], "or_options": EGRESS}
+ENFORCED: Spec = {
+    "to": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "network": {"type": "str", "required": True, "description": "An address, or a network."},
+            "port": {"type": "str", "description": "A port, or a range such as `8000:8010`. Left out, all."},
+            "proto": {
+                "type": "str",
+                "choices": ["tcp", "udp"],
+                "description": "Left out, `tcp` for a port, and anything without one.",
+            },
+        },
+        "example": "[{network: 10.0.0.0/8, port: 5432}]",
+        "description": "All that the app may reach beside apps on its networks, IPv4 and IPv6; the firewall refuses "
+        "the rest. An empty list is nothing.",
+    },
+    "dns": {
+        "type": "bool",
+        "default": False,
+        "description": "With `to`: whether names outside of the server are resolved for the app. They can carry data "
+        "out, too.",
+    },
+}
 APP: Spec = {
     "name": {
         **options.APP["name"],
@@ -117,10 +141,13 @@ APP: Spec = {
         "task). What is left out has the role's default.",
     },
     "egress": {
-        **CONSUMER,
+        "type": "str",
+        "choices": ["direct", "proxy", "none"],
+        "or_options": {**EGRESS, **ENFORCED},
         "default": "direct",
         "description": "How the app gets out: `proxy` sets the variables of `portside_egress`, `direct` none, a "
-        "dictionary those of its own. Nothing is inherited from the server.",
+        "dictionary those of its own. Nothing is inherited from the server. `none` and `to` are enforced by the "
+        "firewall: nothing goes out, or to these networks and ports alone.",
     },
     "egress_checks": {
         "type": "list",

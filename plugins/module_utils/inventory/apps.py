@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.portside.vps.plugins.module_utils.certbot import names
-from ansible_collections.portside.vps.plugins.module_utils.inventory import egress
+from ansible_collections.portside.vps.plugins.module_utils.inventory import confinement, egress
 from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import APP, SETTINGS, UPSTREAM_KEYS
 from ansible_collections.portside.vps.plugins.module_utils.releases import validate
 from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError, shape, twice
@@ -187,6 +187,9 @@ def egress_problems(apps: Iterable[App], shared: Mapping[str, Any] | None) -> li
     found = egress.problems(shared or {}, "portside_egress") + egress.consumer_problems(shared or {})
     for app in apps:
         if app["state"] == "absent" or app["egress"] == "direct":
+            continue
+        found += [f"app `{app['name']}`: `egress`: {problem}" for problem in confinement.problems(app)]
+        if egress.of_app(app, shared) is None:
             continue
         if not egress.declared(egress.of_app(app, shared)):
             where = "`portside_egress`" if app["egress"] == "proxy" else "its dictionary"

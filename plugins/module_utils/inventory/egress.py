@@ -141,7 +141,10 @@ def chosen(way: Any, shared: Mapping[str, Any] | None) -> Mapping[str, Any] | No
 
 def of_app(app: Mapping[str, Any], shared: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """The proxies that an app uses: its own, the collection's, or None."""
-    return chosen(app["egress"], shared)
+    way = app["egress"]
+    if way == "none" or (isinstance(way, Mapping) and way.get("to") is not None and not declared(way)):
+        return None
+    return chosen(way, shared)
 
 
 def consumer_problems(shared: Mapping[str, Any]) -> list[str]:

@@ -48,6 +48,7 @@ FILLED = {
     "nginx_manage_packages": _PACKAGES,
     "nginx_sites": "it is made from `portside_apps`, where an app's `site` takes the same options",
     "nginx_tls_dir": _TLS,
+    "ufw_docker_egress": "it is made from `egress` of the apps in `portside_apps`: say it there",
     "ufw_manage_packages": _PACKAGES,
     "ufw_rules": "set `portside_firewall_rules`",
 }

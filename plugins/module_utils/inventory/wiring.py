@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.portside.vps.plugins.module_utils.certbot.declaration import DIRECTORIES, directory_url
-from ansible_collections.portside.vps.plugins.module_utils.inventory import egress
+from ansible_collections.portside.vps.plugins.module_utils.inventory import confinement, egress
 from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import CONTAINER, UPSTREAM_KEYS
 from ansible_collections.portside.vps.plugins.module_utils.inventory.apps import location_apps
 from ansible_collections.portside.vps.plugins.module_utils.nginx.values import seconds
@@ -176,6 +176,8 @@ def releases(
             # The site as it is declared now, for a rollback to this release.
             for site in sites([app], upstream_dir, others=apps):
                 item["extra"] = json.dumps(site, sort_keys=True)
+        shut, resolvers = confinement.bridges(app, apps), confinement.resolvers(app)
+        item |= {key: value for key, value in (("bridges", shut), ("dns", resolvers)) if value}
         way_out = egress.of_app(app, shared_egress)
         if way_out is not None:
             # What the user wrote counts for both cases of its name: a client may read either.

@@ -263,6 +263,21 @@ APP: Spec = {
         "default": 30,
         "description": "Seconds to wait at most for requests that the old release is still answering, before it stops.",
     },
+    "bridges": {
+        "type": "dict",
+        "default": {},
+        "example": "{backend: br-0123456789ab}",
+        "description": "Bridges of networks that the firewall shuts (`ufw_docker_egress`), by the name in `networks`; "
+        "under `_own` that of a network of the app's own, beside those it shares. A container is only started on one "
+        "when the firewall has its rule.",
+    },
+    "dns": {
+        "type": "list",
+        "elements": "str",
+        "default": [],
+        "example": '["127.0.0.1"]',
+        "description": "Resolvers for names that are no container's, in place of the server's. `127.0.0.1` is none.",
+    },
     "upstream_file": {
         "type": "str",
         "default": "",

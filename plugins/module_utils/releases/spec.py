@@ -90,6 +90,9 @@ class App:
     replicas: int = 1
     canary: int = 0
     drain: float = 30.0
+    # Part of no release: what an app may reach is decided now, also for a release of the past.
+    bridges: Mapping[str, str] = field(default_factory=dict)
+    dns: tuple[str, ...] = ()
     upstream_file: str = ""
     front_host: str = ""
     front_port: int = 443
@@ -111,7 +114,12 @@ class App:
     @property
     def networks(self) -> list[str]:
         """Docker's names of the networks it is on."""
-        return networks.names(self.name, self.container.get("networks", ()))
+        return list(self.network_bridges)
+
+    @property
+    def network_bridges(self) -> dict[str, str]:
+        """Docker's names of the networks it is on, each with its bridge if that is shut (networks.bridges)."""
+        return networks.bridges(self.name, self.container.get("networks", ()), self.bridges)
 
     @property
     def secret_files(self) -> Mapping[str, str]:
@@ -163,6 +171,8 @@ def app(options: Mapping[str, Any]) -> App:
         replicas=options["replicas"],
         canary=options["canary"],
         drain=options["drain"],
+        bridges=dict(options["bridges"]),
+        dns=tuple(options["dns"]),
         upstream_file=options["upstream_file"],
         front_host=options["front"]["host"],
         front_port=options["front"]["port"],
@@ -183,7 +193,8 @@ def recorded(app: App) -> dict[str, Any]:
     # What failed as a migration may pass as another one: it is part of what was rejected.
     jobs = {"before": [list(command) for command in app.before]} if app.before else {}
     several = {"replicas": app.replicas} if app.replicas > 1 else {}
-    return found | jobs | several | dict(app.container)
+    resolvers = {"dns": list(app.dns)} if app.dns else {}
+    return found | jobs | several | resolvers | dict(app.container)
 
 
 def fingerprint(app: App, salt: bytes) -> str:
@@ -266,6 +277,7 @@ def container_config(
         "Binds": [*app.volumes, *([f"{secrets_dir}:{container_body.SECRETS}:ro"] if files else [])],
         "LogConfig": {"Type": app.log.get("driver", "local"), "Config": driver},
         "NetworkMode": first,
+        **({"Dns": list(app.dns)} if app.dns else {}),
         **container_body.host_config(app.container),
     }
     environment = {**app.env, **({} if files else app.secrets)}

@@ -137,6 +137,7 @@ def _load(plan: Plan, before: Present) -> None:
         run([UFW_INIT, "start"], timeout=120)
         for family in plan.rules:
             _remove_guard(plan, before, family)
+            _remove_leftovers(plan, before, family)
         return
     for family in plan.rules:
         text = ""
@@ -147,6 +148,15 @@ def _load(plan: Plan, before: Present) -> None:
             # One transaction for each table: no packet meets half a rule set, and none is let in meanwhile.
             run([RESTORE[family], "-n"], stdin=text)
         _remove_guard(plan, before, family)
+        _remove_leftovers(plan, before, family)
+
+
+def _remove_leftovers(plan: Plan, before: Present, family: Family) -> None:
+    name = f"after{family}"
+    block = guard.guard_of(plan.files.get(name) or before.files.get(name, ""))
+    text = guard.render_leftovers(before.saved.get(family, ""), block)
+    if text:
+        run([RESTORE[family], "-n"], stdin=text)
 
 
 def _remove_guard(plan: Plan, before: Present, family: Family) -> None:

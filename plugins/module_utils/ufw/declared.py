@@ -158,16 +158,23 @@ def check_port(item: _Item, given: Mapping[str, Any]) -> str:
     if value is None or value == "any":
         return "any"
     text = str(value)
+    problem = check_range(text)
+    if problem:
+        item.wrong(f"port '{text}' {problem}")
+        return "any"
+    return ":".join(str(int(part)) for part in text.split(":"))
+
+
+def check_range(text: str) -> str:
+    """What is wrong with a port or a range of ports, the rest of a sentence; empty for nothing."""
     parts = text.split(":")
     if not re.fullmatch(r"[0-9]+(:[0-9]+)?", text):
-        item.wrong(f"port '{text}' is neither a number nor a range such as 8000:8010; a list of ports is one rule each")
-    elif not all(1 <= int(part) <= 65535 for part in parts):
-        item.wrong(f"port '{text}' is not within 1 to 65535")
-    elif len(parts) == 2 and int(parts[0]) >= int(parts[1]):
-        item.wrong(f"the range of ports '{text}' runs backwards; write the lower port first")
-    else:
-        return ":".join(str(int(part)) for part in parts)
-    return "any"
+        return "is neither a number nor a range such as 8000:8010; a list of ports is one rule each"
+    if not all(1 <= int(part) <= 65535 for part in parts):
+        return "is not within 1 to 65535"
+    if len(parts) == 2 and int(parts[0]) >= int(parts[1]):
+        return "is a range that runs backwards; write the lower port first"
+    return ""
 
 
 def _address(item: _Item, key: str) -> str:

@@ -19,12 +19,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils.ufw import outbound
 from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import Published
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import CHAIN_PREFIX, Family
 
 CHAIN = "ufw-docker-guard"
 DOCKER_CHAIN = "DOCKER-USER"
-SECOND_TABLE = "security"
+SECOND_TABLE = outbound.TABLE
 BEGIN = "# BEGIN portside docker guard"
 END = "# END portside docker guard"
 # Docker names the bridge of a network `br-` and twelve hexadecimal digits of the network's id (moby, bridge driver). A
@@ -42,12 +43,15 @@ _BLOCK = re.compile(rf"\n*^{BEGIN}.*?^{END}$\n?", re.MULTILINE | re.DOTALL)
 class Guard:
     """Which interfaces are Docker's own, which published ports are open, and which bridges only look like Docker's.
 
-    `+` at the end of an interface stands for anything, and `br-+` for the names that Docker gives.
+    `+` at the end of an interface stands for anything, and `br-+` for the names that Docker gives. `metadata`:
+    whether containers may reach where a cloud hands out credentials. `confined`: the networks that are shut.
     """
 
     interfaces: tuple[str, ...] = DEFAULT_INTERFACES
     published: tuple[Published, ...] = ()
     foreign: tuple[str, ...] = ()
+    metadata: bool = False
+    confined: tuple[outbound.Confined, ...] = ()
 
     @property
     def patterns(self) -> list[str]:
@@ -109,6 +113,7 @@ def render_guard(guard: Guard, family: Family) -> str:
         # Loaded after this file; declared, because a jump needs its target.
         f":{forward} - [0:0]",
         f":{DOCKER_CHAIN} - [0:0]",
+        *outbound.declarations(guard.confined),
         f"-A {DOCKER_CHAIN} -j {CHAIN}",
         f"-A {DOCKER_CHAIN} -j RETURN",
         f"{new} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
@@ -118,6 +123,7 @@ def render_guard(guard: Guard, family: Family) -> str:
         # A neighbour can send us packets for 127.0.0.1, and Docker before 28 forwards them to what is published there
         # (moby#45610). For ::1 the kernel itself refuses (RFC 4291, 2.5.3).
         lines.append(f"{new} -m conntrack --ctorigdst 127.0.0.0/8 -j DROP")
+    lines += outbound.filter_rules(new, guard.confined, family, metadata=guard.metadata)
     for open_port in guard.published:
         if family in open_port.sources:
             lines += [f"# {open_port.comment}"] if open_port.comment else []
@@ -132,8 +138,12 @@ def render_guard(guard: Guard, family: Family) -> str:
         f"{new} -j DROP",
         "COMMIT",
     ]
-    if family == "6":
-        lines += _second_lock(guard, family)
+    second = _second_lock(guard, family) if family == "6" else []
+    host = outbound.host_rules(guard.confined, family)
+    if second or host:
+        declared = [f":{chain} - [0:0]" for chain in (CHAIN, INNER_CHAIN) if second]
+        declared += [f":{outbound.HOST_CHAIN} - [0:0]"] if host else []
+        lines += [f"*{SECOND_TABLE}", *declared, *outbound.declarations(guard.confined), *second, *host, "COMMIT"]
     return "\n".join([*lines, END]) + "\n"
 
 
@@ -141,13 +151,11 @@ def _second_lock(guard: Guard, family: Family) -> list[str]:
     """The same for packets that `filter` has accepted. What goes to no container is left to ufw's routed rules."""
     new, inner = f"-A {CHAIN}", f"-A {INNER_CHAIN}"
     return [
-        f"*{SECOND_TABLE}",
-        f":{CHAIN} - [0:0]",
-        f":{INNER_CHAIN} - [0:0]",
         # Loaded again and again on top of itself: without this the jump would stand there once more each time.
         "-F FORWARD",
         f"-A FORWARD -j {CHAIN}",
         f"{new} -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
+        *outbound.second_lock(new, guard.confined, metadata=guard.metadata),
         *(f"{new}{_published(port, family)} -j RETURN" for port in guard.published if family in port.sources),
         *(f"{new} -i {name} -g {INNER_CHAIN}" for name in guard.foreign),
         *(f"{new} -i {pattern} -j RETURN" for pattern in guard.patterns),
@@ -155,7 +163,6 @@ def _second_lock(guard: Guard, family: Family) -> list[str]:
         f"{inner} -m conntrack --ctstate DNAT -j DROP",
         *(f"{inner} -o {name} -j RETURN" for name in guard.foreign),
         *(f"{inner} -o {pattern} -j DROP" for pattern in guard.patterns),
-        "COMMIT",
     ]
 
 
@@ -176,6 +183,24 @@ def render_removal(family: Family) -> str:
         lines += [f"*{SECOND_TABLE}", "-F FORWARD", *(f":{chain} - [0:0]" for chain in chains)]
         lines += [*(f"-X {chain}" for chain in chains), "COMMIT"]
     return "\n".join(lines) + "\n"
+
+
+def render_leftovers(saved: str, block: str) -> str:
+    """What takes out of the running firewall the chains of networks that are shut no more, for iptables-restore -n.
+
+    Args:
+        saved: iptables-save of the address family.
+        block: the guard as it is to be.
+    """
+    lines = []
+    for name in ("filter", SECOND_TABLE):
+        lines += outbound.removal(name, _table(saved, name), outbound.chains(_table(block, name)))
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _table(rules: str, name: str) -> str:
+    found = re.search(rf"^\*{name}$(.*?)^COMMIT$", rules, re.MULTILINE | re.DOTALL)
+    return found[1] if found else ""
 
 
 def with_guard(text: str, block: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from ansible_collections.portside.vps.plugins.module_utils import lock
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, run
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text
-from ansible_collections.portside.vps.plugins.module_utils.ufw import docker, ssh
+from ansible_collections.portside.vps.plugins.module_utils.ufw import docker, outbound, ssh
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import FAMILIES, Family
 from ansible_collections.portside.vps.plugins.module_utils.ufw.policy import FILES, Present, parse_state
 
@@ -69,6 +69,13 @@ def saved() -> dict[Family, str]:
         except CommandError:  # not installed yet
             found[family] = ""
     return found
+
+
+def shut(bridge: str) -> bool:
+    """Whether the running firewall has shut a network of Docker's, by its bridge; in every address family there is."""
+    families = FAMILIES if has_ipv6() else FAMILIES[:1]
+    found = saved()
+    return all(outbound.blocks(bridge, found[family]) for family in families)
 
 
 def ssh_ports() -> set[int]:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from ansible_collections.portside.vps.plugins.module_utils.ufw import outbound
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import CHAIN_PREFIX, Family
 from ansible_collections.portside.vps.plugins.module_utils.ufw.guard import (
     CHAIN,
@@ -28,8 +29,13 @@ def is_loaded(saved: str, family: Family) -> bool:
     return {f"-A INPUT -j {prefix}-before-input", f"-A {prefix}-before-input -j {prefix}-user-input"} <= lines
 
 
-def is_guarding(saved: str, family: Family) -> bool:
-    """Whether DOCKER-USER asks the guard before anything lets a packet by, and for IPv6 the second lock is shut too."""
+def is_guarding(saved: str, family: Family, *, confined: bool = False) -> bool:
+    """Whether DOCKER-USER asks the guard before anything lets a packet by, and for IPv6 the second lock is shut too.
+
+    `confined`: there are networks that are shut, and what they send to the host itself has to be asked about.
+    """
+    if confined and f"-A INPUT -j {outbound.HOST_CHAIN}" not in _table(saved, SECOND_TABLE):
+        return False
     if family == "6" and f"-A FORWARD -j {CHAIN}" not in _table(saved, SECOND_TABLE):
         return False
     lines = _table(saved, "filter")
@@ -41,10 +47,11 @@ def is_guarding(saved: str, family: Family) -> bool:
     return False
 
 
-def strangers_in_second_table(saved: str) -> list[str]:
-    """Rules that the guard would flush and that are not its own."""
-    rules = [line for line in _table(saved, SECOND_TABLE) if line.startswith("-A FORWARD ")]
-    return [line for line in rules if line != f"-A FORWARD -j {CHAIN}"]
+def strangers_in_second_table(saved: str, chain: str) -> list[str]:
+    """Rules of FORWARD or INPUT that the guard would flush and that are not its own."""
+    own = {"FORWARD": CHAIN, "INPUT": outbound.HOST_CHAIN}[chain]
+    rules = [line for line in _table(saved, SECOND_TABLE) if line.startswith(f"-A {chain} ")]
+    return [line for line in rules if line != f"-A {chain} -j {own}"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,10 @@ def differs(saved: str, files: str, family: Family, known: Seen | None) -> bool:
 
 
 def _counted(rules: str, family: Family) -> Counter[str]:
-    chains = rf"^-A ({CHAIN_PREFIX[family]}-user-(?:input|output|forward)|{CHAIN}|{INNER_CHAIN}) "
+    chains = (
+        rf"^-A ({CHAIN_PREFIX[family]}-user-(?:input|output|forward)|{CHAIN}|{INNER_CHAIN}"
+        rf"|{outbound.HOST_CHAIN}|{outbound.CHAIN}\S+) "
+    )
     return Counter(re.findall(chains, rules, re.MULTILINE))
 
 
@@ -85,16 +95,17 @@ def fingerprint(saved: str, family: Family) -> str:
     """
     prefix = CHAIN_PREFIX[family]
     ours = re.compile(
-        rf"-A (?:{prefix}-user-(?:input|output|forward|limit|limit-accept)|{CHAIN}) "
+        rf"-A (?:{prefix}-user-(?:input|output|forward|limit|limit-accept)|{CHAIN}|{outbound.CHAIN}\S+) "
         rf"|-A {prefix}-before-\w+ -j {prefix}-user-"
         rf"|-A (?:INPUT|OUTPUT|FORWARD) -j {prefix}-"
         rf"|-A {DOCKER_CHAIN} -j {CHAIN}$"
         r"|:(?:INPUT|OUTPUT) "
     )
     lines = [re.sub(r" \[\d+:\d+\]$", "", line) for line in _table(saved, "filter") if ours.match(line)]
-    lines += [
-        line for line in _table(saved, SECOND_TABLE) if re.match(rf"-A (?:FORWARD -j )?({CHAIN}|{INNER_CHAIN})\b", line)
-    ]
+    second = re.compile(
+        rf"-A (?:FORWARD -j |INPUT -j )?({CHAIN}|{INNER_CHAIN}|{outbound.HOST_CHAIN}|{outbound.CHAIN}\S+)(?: |$)"
+    )
+    lines += [line for line in _table(saved, SECOND_TABLE) if second.match(line)]
     # The order of chains is nobody's promise, that of rules in a chain is.
     lines.sort(key=lambda line: line.split()[:2])
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -166,12 +166,16 @@ def problems(present: Present, policy: Policy, outside: Sequence[str]) -> list[s
             "ufw_default_routed: allow undoes the Docker guard where Docker doesn't filter IPv6; leave it at deny and"
             " open what this host shall forward with rules of direction: routed"
         )
-    strangers = live.strangers_in_second_table(present.saved.get("6", ""))
-    if strangers:
-        found.append(
-            f"the table {docker_guard.SECOND_TABLE} of IPv6 has rules of somebody else in FORWARD ({strangers[0]}),"
-            " which the Docker guard would have to flush; remove them, or set ufw_docker_guard: false"
-        )
+    places: list[tuple[Family, str]] = [("6", "FORWARD")]
+    places += [("4", "INPUT"), ("6", "INPUT")] if policy.guard.confined else []
+    for family, chain in places:
+        strangers = live.strangers_in_second_table(present.saved.get(family, ""), chain)
+        if strangers:
+            found.append(
+                f"the table {docker_guard.SECOND_TABLE} of IPv{family} has rules of somebody else in {chain}"
+                f" ({strangers[0]}), which the Docker guard would have to flush; remove them, or set"
+                " ufw_docker_guard: false"
+            )
     ways_out = [name for name in outside if name not in policy.guard.foreign]
     for name, pattern in docker_guard.trusted_by_mistake(policy.guard.interfaces, ways_out):
         found.append(
@@ -295,7 +299,11 @@ def _why_restart(present: Present, policy: Policy, files: Mapping[str, str], fam
             return f"its IPv{family} rules are not loaded"
         if live.differs(saved, loaded_text(present.files, family), family, present.state.seen.get(family)):
             return f"its IPv{family} rules in the kernel are not those in its files"
-        if policy.guard and f"after{family}" not in files and not live.is_guarding(saved, family):
+        if (
+            policy.guard
+            and f"after{family}" not in files
+            and not live.is_guarding(saved, family, confined=bool(policy.guard.confined))
+        ):
             return f"the Docker guard for IPv{family} is not loaded"
     return ""
 

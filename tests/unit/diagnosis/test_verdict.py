@@ -21,6 +21,10 @@ def causes_of(world: World) -> list[str]:
     return [one["cause"] for one in diagnose(world)["findings"]]
 
 
+def enforced(world: World, **lets: bool) -> None:
+    world.declared["enforced"] = {"rule": "`to` in `egress`", **lets}
+
+
 def no_site(world: World, handshake: bool) -> None:
     world.host["nginx"]["sites"] = world.host["nginx"]["sites"][1:]
     for one in world.name["tls"]:
@@ -191,6 +195,18 @@ FAULTS: dict[str, tuple[str, Callable[[World], object]]] = {
     ),
     "no name out": ("egress-dns", lambda w: w.out("dns", error="Name or service not known")),
     "no way out": ("egress-closed", lambda w: w.out("tcp", error="no answer within 4 s")),
+    "no way out declared": (
+        "egress-enforced",
+        lambda w: (enforced(w, some=False, names=False), w.out("dns", error="Temporary failure in name resolution")),
+    ),
+    "not on the list": (
+        "egress-enforced",
+        lambda w: (enforced(w, some=True, names=True), w.out("tcp", error="No route to host")),
+    ),
+    "on the list, but down": (
+        "egress-closed",
+        lambda w: (enforced(w, some=True, names=True), w.out("tcp", error="Connection refused")),
+    ),
     "proxy's name unknown": ("proxy-unknown", lambda w: w.out("proxy-dns", proxy=PROXY, direct="ok")),
     "proxy unreachable": ("proxy-unreachable", lambda w: w.out("proxy-tcp", proxy=PROXY, direct="ok")),
     "proxy's URL unreadable": ("proxy-url", lambda w: w.out("proxy-url", proxy="(not shown)", direct="ok")),

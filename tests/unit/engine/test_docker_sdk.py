@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import docker.errors
@@ -212,3 +213,20 @@ def test_a_log_that_can_not_be_read_is_no_failure() -> None:
     assert "does not support reading" in docker.logs("abc", 50)[0]
     docker, _ = engine(logs=b"one\ntw\xffo\n")
     assert docker.logs("abc", 50) == ["one", "tw\ufffdo"]
+
+
+def test_no_network_is_made_that_the_firewall_was_to_shut_and_has_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[dict[str, object]] = []
+    client = SimpleNamespace(
+        networks=lambda names: [],
+        inspect_network=lambda name: {},
+        create_network=lambda name, **options: made.append(options["options"]),
+    )
+    engine = object.__new__(docker_sdk.DockerEngine)
+    monkeypatch.setattr(engine, "_client", client, raising=False)
+    monkeypatch.setattr(docker_sdk, "shut", lambda bridge: bridge == "br-1")
+    with pytest.raises(EngineError, match=r"no rule yet for network portside.list.db .* run site.yml"):
+        engine.ensure_network("portside.list.db", "br-2")
+    assert made == []
+    engine.ensure_network("portside.list.db", "br-1")
+    assert made == [{"com.docker.network.bridge.name": "br-1"}]

@@ -205,7 +205,7 @@ class FakeEngine:
         self.host.effect("create")
         return identifier
 
-    def ensure_network(self, name: str) -> None:
+    def ensure_network(self, name: str, bridge: str = "") -> None:
         if name not in self.host.networks:
             self.host.networks.add(name)
             self.host.effect("network")

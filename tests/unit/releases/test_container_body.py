@@ -122,8 +122,32 @@ def test_sizes(text: str, found: int) -> None:
 
 
 def test_an_app_is_on_the_networks_it_shares_or_on_its_own() -> None:
-    assert networks.names("shop", []) == ["portside.app.shop"]
-    assert networks.names("shop", ["a", "b"]) == ["portside.net.a", "portside.net.b"]
+    assert networks.bridges("shop", [], {}) == {"portside.app.shop": ""}
+    assert networks.bridges("shop", ["a", "b"], {}) == {"portside.net.a": "", "portside.net.b": ""}
+
+
+@pytest.mark.parametrize(
+    ("shared", "fixed", "expected"),
+    [
+        ([], {"_own": "br-1"}, {"portside.list.shop": "br-1"}),
+        (["a"], {"a": "br-2"}, {"portside.shut.a": "br-2"}),
+        (["a", "b"], {"a": "br-2"}, {"portside.shut.a": "br-2", "portside.net.b": ""}),
+        (["a"], {"a": "br-2", "_own": ""}, {"portside.app.shop": "", "portside.shut.a": "br-2"}),
+        (["a"], {"a": "br-2", "_own": "br-1"}, {"portside.list.shop": "br-1", "portside.shut.a": "br-2"}),
+    ],
+)
+def test_a_container_goes_out_by_the_network_that_is_meant_for_it(
+    shared: list[str], fixed: dict[str, str], expected: dict[str, str]
+) -> None:
+    """Docker takes the first by name: a shut one comes last."""
+    found = networks.bridges("shop", shared, fixed)
+    assert found == expected
+    first = min(found)
+    assert not first.startswith("portside.shut.") or set(found) == {first}
+
+
+def test_a_network_that_is_shut_has_a_bridge_that_the_firewall_knows() -> None:
+    assert networks.body({}, "br-1")["options"] == {"com.docker.network.bridge.name": "br-1"}
 
 
 def test_a_network_has_the_mtu_of_docker_s_own() -> None:

@@ -341,3 +341,22 @@ def test_check_mode_promises_no_way_back_that_the_run_refuses(host: Host, what: 
     done = back(host, second(), 1)
     assert (foreseen.failed, done.failed) == (True, True)
     assert foreseen.message == done.message
+
+
+def test_a_rollback_is_no_way_round_the_firewall(host: Host) -> None:
+    deploy(host, first())
+    shut = {"bridges": {"_own": "br-1"}, "dns": ("127.0.0.1",)}
+    deploy(host, second(**shut))
+    assert back(host, second(**shut)).action == "rolled back"
+    (box,) = [box for box in host.boxes.values() if box.name == "shop-r3"]
+    assert box.networks == ["portside.list.shop"]
+    assert box.config["HostConfig"]["Dns"] == ["127.0.0.1"]
+
+
+def test_a_rollback_opens_again_what_is_declared_open_now(host: Host) -> None:
+    deploy(host, first(bridges={"_own": "br-1"}, dns=("127.0.0.1",)))
+    deploy(host, second())
+    back(host, second())
+    (box,) = [box for box in host.boxes.values() if box.name == "shop-r3"]
+    assert box.networks == ["portside.app.shop"]
+    assert "Dns" not in box.config["HostConfig"]

@@ -62,7 +62,7 @@ def test_a_rule_is_understood(item, expected):
         ({"port": 65536}, "port '65536' is not within 1 to 65535"),
         ({"port": "https"}, "port 'https' is neither a number nor a range"),
         ({"port": "80,443"}, "a list of ports is one rule each"),
-        ({"port": "8010:8000"}, "the range of ports '8010:8000' runs backwards; write the lower port first"),
+        ({"port": "8010:8000"}, "port '8010:8000' is a range that runs backwards; write the lower port first"),
         ({"port": "8000-8010"}, "neither a number nor a range such as 8000:8010"),
         ({"port": 80, "from": "192.0.2.300"}, "from '192.0.2.300' is no IP address or network"),
         ({"port": 80, "from": "192.0.2.1/24"}, "has bits set behind its prefix; the network is 192.0.2.0/24"),

@@ -27,7 +27,7 @@ def decisions(block):
 
 
 def test_the_guard_decides_by_interface_and_drops_the_rest():
-    assert decisions(render_guard(Guard(("docker0", "apps+")), "4")) == [
+    assert decisions(render_guard(Guard(("docker0", "apps+"), metadata=True), "4")) == [
         "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
         "-m conntrack --ctstate INVALID -j DROP",
         "-m conntrack --ctorigdst 127.0.0.0/8 -j DROP",

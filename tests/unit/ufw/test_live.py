@@ -45,10 +45,11 @@ def test_what_is_missing_is_seen(family, line, instead, loaded, guarding):
 
 
 def test_what_the_second_lock_would_flush_is_found():
-    assert strangers_in_second_table(SAVED["6"]) == []
+    assert strangers_in_second_table(SAVED["6"], "FORWARD") == []
     other = "-A FORWARD -m mark --mark 0x1 -j SECMARK"
     saved = SAVED["6"].replace("-A FORWARD -j ufw-docker-guard\n", f"-A FORWARD -j ufw-docker-guard\n{other}\n")
-    assert strangers_in_second_table(saved) == [other]
+    assert strangers_in_second_table(saved, "FORWARD") == [other]
+    assert strangers_in_second_table(saved, "INPUT") == []
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,15 @@ CAUSES: tuple[Cause, ...] = (
         "ufw, provider.",
     ),
     Cause(
+        "egress-enforced",
+        hops.EGRESS,
+        "the firewall keeps app {app} from {host}:{port}, because {rule} declares that: {error}",
+        "The app can't call {url}.{tried}",
+        "If it is to be reached, name its addresses and port in `egress: {{to: [{{network: ..., port: {port}}}]}}` of "
+        "app {app}, with `dns: true` where the app looks names up, then `ansible-playbook site.yml`. If not, take the "
+        "URL out of `egress_checks`.",
+    ),
+    Cause(
         "proxy-unknown",
         hops.EGRESS,
         "the proxy {proxy} ({variable}) can't be looked up: {error}",

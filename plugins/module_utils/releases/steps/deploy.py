@@ -110,8 +110,8 @@ def _bring_up(job: Job, release: Release) -> Release:
     app = job.app
     configs = _configs(job, release)
     with job.host.shared:
-        for network in app.networks:
-            job.host.engine.ensure_network(network)
+        for network, bridge in app.network_bridges.items():
+            job.host.engine.ensure_network(network, bridge)
     if release.restores is None:
         _run_before(job, release, configs[0])
     made = [

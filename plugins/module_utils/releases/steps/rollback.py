@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Image
 from ansible_collections.portside.vps.plugins.module_utils.releases import history
@@ -51,7 +52,7 @@ def _target(job: Job, number: int | None) -> tuple[Release, App, Image]:
     if job.state.canary:
         raise ReleaseError(f"release {job.state.canary.number} is a canary: promote or abort it first")
     target = history.rollback_target(job.state, number, lambda release: records.is_known(job, release))
-    app = records.recorded(job, target)
+    app = _shut_in(records.recorded(job, target), job.app)
     image = job.host.engine.image(target.image_id)
     if app is None:
         why = f" ({target.note})" if target.note else ""
@@ -65,3 +66,13 @@ def _target(job: Job, number: int | None) -> tuple[Release, App, Image]:
             "hand: deploy it from the inventory"
         )
     return target, app, image
+
+
+def _shut_in(past: App | None, now: App) -> App | None:
+    """The release of the past with the way out that is declared now: an earlier image is no way round the firewall."""
+    if past is None or not (now.bridges or past.bridges or past.dns):
+        return past
+    container = {key: value for key, value in past.container.items() if key != "networks"}
+    if "networks" in now.container:
+        container["networks"] = now.container["networks"]
+    return replace(past, bridges=now.bridges, dns=now.dns, container=container)
