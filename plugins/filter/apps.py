@@ -11,6 +11,7 @@ from ansible_collections.portside.vps.plugins.module_utils.inventory import (
     confinement,
     egress,
     roles,
+    texts,
     variables,
     wiring,
 )
@@ -20,18 +21,42 @@ from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidI
 SHUTDOWN_TIMEOUT = "nginx_worker_shutdown_timeout"
 
 
-def inventory_problems(settings: Mapping[str, Any], role_names: Iterable[str]) -> list[str]:
+def own_variables(names: Iterable[str], role_names: Iterable[str]) -> list[str]:
+    """Those of the names that are settings of Portside or variables of the roles: nobody else's are looked into."""
+    known = set(SETTINGS).union(*(roles.options(role) for role in role_names))
+    return [name for name in names if name in known]
+
+
+def inventory_doubts(names: Iterable[str], role_names: Iterable[str]) -> list[str]:
+    """A sentence for each variable that may be misspelt, or somebody else's.
+
+    Args:
+        names: of the host's variables that begin with `portside_` or with the name of one of the roles.
+        role_names: these roles.
+    """
+    names = list(names)
+    misspelt = [sentence for role in role_names for sentence in roles.misspelt(names, role)]
+    return variables.unknown(names, SETTINGS)[1] + misspelt
+
+
+def inventory_problems(settings: Mapping[str, Any], role_names: Iterable[str], names: Iterable[str] = ()) -> list[str]:
     """Everything that is wrong with the variables of a host, a line each; empty when the inventory can be used.
 
     Args:
-        settings: the host's variables that begin with `portside_` or with the name of one of the roles.
+        settings: the host's variables that are settings of Portside or variables of the roles.
         role_names: the roles whose own variables are checked too.
+        names: of all its variables that begin with `portside_`.
     """
+    role_names = list(role_names)
+    changed = texts.problems(settings, texts.site_spec(role_names))
+    if changed:
+        # Whatever else is said of such a value would be said of another one than the user's.
+        return changed
     settings = plain(settings)
-    found = variables.unknown(settings, SETTINGS, "portside_") + variables.ignored(settings, roles.all_defaults())
+    found = variables.unknown([*settings, *names], SETTINGS)[0] + variables.ignored(settings, roles.all_defaults())
     found += portside_apps.settings_problems(settings)
     for role in role_names:
-        found += roles.misspelt(settings, role) + roles.wrong_values(settings, role)
+        found += roles.wrong_values(settings, role)
     try:
         complete = portside_apps.complete(settings.get("portside_apps", []))
         found += portside_apps.egress_problems(complete, settings.get("portside_egress"))
@@ -148,5 +173,7 @@ class FilterModule:
             "egress_apt_conf": egress_apt_conf,
             "egress_download_environment": egress_download_environment,
             "egress_environment": egress_environment,
+            "inventory_doubts": inventory_doubts,
             "inventory_problems": inventory_problems,
+            "own_variables": own_variables,
         }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.portside.vps.plugins.module_utils.inventory import roles
+from ansible.utils.display import Display
+from ansible_collections.portside.vps.plugins.module_utils.inventory import roles, texts
 
 DOCUMENTATION = r"""
 name: misspelt_variables
@@ -20,6 +22,23 @@ options:
 def misspelt_variables(names: Iterable[str], role: str) -> list[str]:
     """One sentence for each name that looks like a variable of the role but isn't one."""
     return roles.misspelt(names, role)
+
+
+def warned(sentences: Iterable[str]) -> list[str]:
+    """Shows each sentence as a warning. Returns an empty list, so that it can stand in a sum of what is refused."""
+    for sentence in sentences:
+        Display().warning(sentence)
+    return []
+
+
+def changed_texts(values: Mapping[str, Any], role: str) -> list[str]:
+    """One sentence for each text among the role's variables that YAML changed."""
+    return texts.problems(values, texts.role_spec(role))
+
+
+def role_options(role: str) -> list[str]:
+    """The names of the role's variables."""
+    return list(roles.options(role))
 
 
 def role_packages(names: Collection[str], release: str) -> list[str]:
@@ -68,11 +87,14 @@ class FilterModule:
     def filters(self) -> dict[str, object]:
         """Name and function of each filter."""
         return {
+            "changed_texts": changed_texts,
             "misspelt_variables": misspelt_variables,
             "release_problems": release_problems,
             "release_value": release_value,
             "role_defaults": roles.defaults,
             "role_has": roles.has,
+            "role_options": role_options,
             "role_packages": role_packages,
             "role_releases": role_releases,
+            "warned": warned,
         }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-# How alike two names must be (difflib ratio, 0 to 1) before the one counts as the other misspelt. Other people's roles
-# share our prefixes (docker_users, nginx_user), so a name that resembles none of ours is none of our business.
-ALIKE = 0.85
+# How many letters may differ before a name is another one; of a short one (`port`, `abort`) one alone. Other people's
+# roles share our prefixes (docker_users, nginx_http2): even one so near may be theirs, and is no more than a warning.
+LETTERS = 2
+SHORT = 8
 
 # Variables of the roles' that the playbooks fill or pass by, and what to do in their place: whoever sets one would go
 # unheard.
@@ -68,10 +68,39 @@ def ignored(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[st
     ]
 
 
+def distance(one: str, other: str) -> int:
+    """How many letters to add, leave out, change or swap with their neighbour (optimal string alignment)."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for down, letter in enumerate(one, 1):
+        before, above, row = row, before, [down]
+        for across, its in enumerate(other, 1):
+            cost = min(before[across] + 1, row[across - 1] + 1, before[across - 1] + (letter != its))
+            if down > 1 and across > 1 and letter == other[across - 2] and one[down - 2] == its:
+                cost = min(cost, above[across - 2] + 1)
+            row.append(cost)
+    return row[-1]
+
+
+def nearest(name: str, options: Iterable[str], prefix: str) -> str | None:
+    """The option of which the name differs by one letter or two; None if there is none.
+
+    Args:
+        name: a variable.
+        options: those that exist.
+        prefix: what all of them begin with, which says nothing of how alike two are.
+    """
+    letters = LETTERS if len(name) - len(prefix) >= SHORT else 1
+    near = [(distance(name, option), option) for option in options if abs(len(name) - len(option)) <= letters]
+    least = min(near, default=(letters + 1, ""))
+    return least[1] if least[0] <= letters else None
+
+
 def misspelt(
     names: Iterable[str], options: Collection[str], prefix: str, other_prefixes: Collection[str] = ()
 ) -> list[str]:
-    """One sentence for each variable that looks like one of the options but isn't.
+    """One sentence for each variable that differs from one of the options by a letter or two: it may be that option
+    misspelt, or a variable of somebody else's.
 
     Args:
         names: the variables that are set for the host.
@@ -79,27 +108,31 @@ def misspelt(
         prefix: what the names begin with, `nginx_` for instance.
         other_prefixes: longer prefixes that belong to somebody else (`docker_app_` where the prefix is `docker_`).
     """
-    found = []
-    for name in sorted(set(names) - set(options)):
-        if not name.startswith(prefix) or name.startswith(tuple(other_prefixes)):
-            continue
-        near = difflib.get_close_matches(name, list(options), n=1, cutoff=ALIKE)
-        if near:
-            found.append(f"`{name}` is no variable of this role: did you mean `{near[0]}`?")
-    return found
+    ours = [
+        name
+        for name in sorted(set(names) - set(options))
+        if name.startswith(prefix) and not name.startswith(tuple(other_prefixes))
+    ]
+    return [
+        f"`{name}` is no variable of this role: did you mean `{near}`? If it is another role's, all is well"
+        for name in ours
+        if (near := nearest(name, options, prefix))
+    ]
 
 
-def unknown(names: Iterable[str], options: Collection[str], prefix: str) -> list[str]:
-    """One sentence for each variable with the prefix that doesn't exist; the prefix is ours alone."""
-    found = []
+def unknown(names: Iterable[str], options: Collection[str]) -> tuple[list[str], list[str]]:
+    """What to say of variables that begin with `portside_` and don't exist: what is refused, and what is warned of.
+
+    The prefix is ours alone, so that one that differs from a setting by a letter or two is that setting misspelt.
+    Another may be the user's own, and is told that Portside reads it nowhere.
+    """
+    wrong, doubtful = [], []
     for name in sorted(set(names) - set(options)):
-        if not name.startswith(prefix):
-            continue
-        near = difflib.get_close_matches(name, list(options), n=1, cutoff=0.6)
-        hint = (
-            f"did you mean `{near[0]}`?"
-            if near
-            else f"there are {', '.join(f'`{option}`' for option in sorted(options))}."
-        )
-        found.append(f"`{name}` is no variable of Portside: {hint}")
-    return found
+        if name.startswith("portside_"):
+            near = nearest(name, options, "portside_")
+            said = f"`{name}` is no variable of Portside"
+            wrong += [f"{said}: did you mean `{near}`?"] if near else []
+            doubtful += (
+                [] if near else [f"{said}, which reads it nowhere; docs/variables.md lists those that there are"]
+            )
+    return wrong, doubtful
