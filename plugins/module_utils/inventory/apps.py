@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from ansible_collections.portside.vps.plugins.module_utils.certbot import names
 from ansible_collections.portside.vps.plugins.module_utils.inventory import confinement, egress
 from ansible_collections.portside.vps.plugins.module_utils.inventory.app_spec import APP, SETTINGS, UPSTREAM_KEYS
+from ansible_collections.portside.vps.plugins.module_utils.nginx import patterns
 from ansible_collections.portside.vps.plugins.module_utils.releases import validate
 from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError, shape, twice
 
@@ -86,6 +87,14 @@ def _domain_problem(domain: str, certificate: Mapping[str, Any]) -> str | None:
     return f"`domains` item `{domain}` is not a full domain name such as `api.example.com`"
 
 
+def _webhook_problem(path: str) -> str | None:
+    if (problem := patterns.path_problem(path, below=True)) is not None:
+        return f"`webhooks.path: {path}` {problem}"
+    if not re.fullmatch(r"/[^\s\"';{}\\]*", path):
+        return f"`webhooks.path: {path}` must begin with / and hold no white space, quote, semicolon or brace"
+    return None
+
+
 def _problems(app: App) -> list[str]:
     """What a single, well-formed app says of its site that can't be done."""
     if app["state"] == "absent":
@@ -111,11 +120,7 @@ def _problems(app: App) -> list[str]:
         for location in app["site"].get("locations", [])
         if ("app" in location) == ("upstream" in location)
     ]
-    found += [
-        f"`webhooks.path: {hook['path']}` must begin with / and hold no white space, quote, semicolon or brace"
-        for hook in app["webhooks"]
-        if not re.fullmatch(r"/[^\s\"';{}\\]*", hook["path"])
-    ]
+    found += [problem for hook in app["webhooks"] if (problem := _webhook_problem(hook["path"]))]
     found += [
         f"`egress_checks` item `{url}` is not a URL such as `https://api.stripe.com`"
         for url in app["egress_checks"]

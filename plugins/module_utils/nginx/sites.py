@@ -136,7 +136,7 @@ def _answers(site: Site) -> Iterator[str]:
     for status in _twice(status for page in site["error_pages"] for status in page["status"]):
         yield f"`error_pages`: two pages for {status}"
     for redirect in site["redirects"]:
-        yield from _one("redirects.from", redirect["from"], lambda path: values.path_problem(path, root=True))
+        yield from _one("redirects.from", redirect["from"], values.exact_path_problem)
         yield from _one("redirects.to", redirect["to"], values.target_problem)
         yield from _one("redirects.status", redirect["status"], values.redirect_problem)
     for static in site["static"]:

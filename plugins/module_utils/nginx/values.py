@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.inventory.apps import is_domain
+from ansible_collections.portside.vps.plugins.module_utils.nginx import patterns
 
 # ngx_parse_size and ngx_parse_time; the units that users write.
 SIZE = re.compile(r"[0-9]+[kKmMgG]?")
@@ -153,8 +154,10 @@ def server_problem(value: str) -> str | None:
     return None
 
 
-def path_problem(value: str, *, root: bool = False) -> str | None:
-    """For a path of a site. `root`: whether `/` itself will do."""
+def path_problem(value: str, *, root: bool = False, below: bool = True) -> str | None:
+    """For a path of a site. `root`: whether `/` itself will do. `below`: whether what lies below it is meant, too."""
+    if (problem := patterns.path_problem(value, below=below)) is not None:
+        return problem
     if not URL_PATH.fullmatch(value):
         return "must begin with / and hold no white space, quote, semicolon, brace or backslash"
     if value.rstrip("/") == "" and not root:
@@ -164,6 +167,11 @@ def path_problem(value: str, *, root: bool = False) -> str | None:
     if f"{value}/".startswith(f"{CHALLENGE}/"):
         return "is where certificates are validated"
     return None
+
+
+def exact_path_problem(value: str) -> str | None:
+    """For a path that stands for itself alone."""
+    return path_problem(value, root=True, below=False)
 
 
 def passed_on_problem(value: str) -> str | None:
@@ -190,6 +198,8 @@ def as_sent(path: str) -> str:
 
 def target_problem(value: str) -> str | None:
     """For where a redirect leads."""
+    if (problem := patterns.target_problem(value)) is not None:
+        return problem
     return None if URL.fullmatch(value) else "must be a path or an http or https URL, without white space and quotes"
 
 
