@@ -68,7 +68,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
         self._diagnoses: dict[str, list[dict[str, Any]]] = {}
         self._board = Board()
 
-    def _keep(self, result: Any) -> None:
+    def _keep(self, result: Any, *, failed: bool = False) -> None:
         action = result.task.resolved_action or result.task.action
         facts = result.result.get("ansible_facts") or {}
         if DECLARED in facts:
@@ -79,7 +79,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
             self._apps[result.host.name] = list(result.result.get("apps") or [])
         elif action == CERTIFICATES:
             self._certificates[result.host.name] = list(result.result.get("certificates") or [])
-        self._board.keep(result.host.name, str(action), str(result.task.get_name()), result.result)
+        # Of an action that raised, the result itself doesn't say that it failed.
+        outcome = {**result.result, "failed": True} if failed else result.result
+        self._board.keep(result.host.name, str(action), str(result.task.get_name()), outcome)
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         """Have the modules of the play packed while its first tasks run."""
@@ -91,7 +93,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core ships 
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Keep it also when some of the apps or certificates failed."""
-        self._keep(result)
+        self._keep(result, failed=True)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         """A server that can't be reached can't be compared with its inventory."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -10,6 +10,7 @@ from ansible_collections.portside.vps.plugins.module_utils.inventory import apps
 from ansible_collections.portside.vps.plugins.module_utils.inventory import (
     confinement,
     egress,
+    lost,
     roles,
     texts,
     variables,
@@ -25,6 +26,18 @@ def own_variables(names: Iterable[str], role_names: Iterable[str]) -> list[str]:
     """Those of the names that are settings of Portside or variables of the roles: nobody else's are looked into."""
     known = set(SETTINGS).union(*(roles.options(role) for role in role_names))
     return [name for name in names if name in known]
+
+
+def unread_variables(groups: Collection[str], sources: Iterable[str], playbook_dir: str, host: str) -> list[str]:
+    """One sentence for each file of variables that Ansible passes over because of another of that name.
+
+    Args:
+        groups: that the host is in.
+        sources: the inventory's, files or directories.
+        playbook_dir: of the playbook that is run.
+        host: its name.
+    """
+    return lost.unread(sources, playbook_dir, groups, host)
 
 
 def inventory_doubts(names: Iterable[str], role_names: Iterable[str]) -> list[str]:
@@ -166,6 +179,7 @@ class FilterModule:
             "app_certificates": app_certificates,
             "app_containers": app_containers,
             "app_firewall_rules": app_firewall_rules,
+            "app_losses": lost.apps,
             "app_own_registries": app_own_registries,
             "app_sites": app_sites,
             "app_summary": app_summary,
@@ -176,4 +190,5 @@ class FilterModule:
             "inventory_doubts": inventory_doubts,
             "inventory_problems": inventory_problems,
             "own_variables": own_variables,
+            "unread_variables": unread_variables,
         }

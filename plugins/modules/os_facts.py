@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: what the playbooks decide by: a host's distribution, its addresses, and rejected releases."""
+"""Ansible module: what the playbooks decide by: a host's distribution, addresses, apps, and rejected releases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ description:
 options:
   state_dir:
     description:
-      - Where M(portside.vps.app_release) keeps the state of each app. With it, RV(rejections) is found.
+      - Where M(portside.vps.app_release) keeps the state of each app. With it, RV(rejections) and RV(served) are found.
     type: path
 attributes:
   check_mode: {support: full, description: Changes nothing.}
@@ -34,6 +34,11 @@ rejections:
       apps stay on an earlier one. Also when what is remembered of an app can't be understood.
   type: bool
   returned: with O(state_dir)
+served:
+  description: Names of the apps that are remembered on the host and have a site of nginx's there.
+  type: list
+  elements: str
+  returned: with O(state_dir)
 ansible_facts:
   description:
     - C(distribution), C(distribution_version), C(distribution_major_version) and C(distribution_release).
@@ -49,12 +54,16 @@ ansible_facts:
 """
 
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils import uplink
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
 from ansible_collections.portside.vps.plugins.module_utils.os_release import facts
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
+
+# Where the role nginx puts sites.
+SITES = Path("/etc/nginx/sites-enabled")
 
 
 def own_addresses() -> list[str]:
@@ -65,6 +74,11 @@ def own_addresses() -> list[str]:
         return []
 
 
+def served(store: Store, sites: Path = SITES) -> list[str]:
+    """Names of the apps that are remembered and have a site."""
+    return [name for name in store.names() if (sites / f"portside-{name}.conf").exists()]
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec={"state_dir": {"type": "path"}}, supports_check_mode=True)
@@ -73,7 +87,10 @@ def main() -> None:
         release = facts(Path("/etc/os-release").read_text(encoding="utf-8", errors="replace"))
     except OSError as error:
         module.fail_json(msg=f"/etc/os-release says which system this is, and can't be read: {error.strerror}")
-    found = {"rejections": Store(Path(state_dir)).rejections()} if state_dir else {}
+    found: dict[str, Any] = {}
+    if state_dir:
+        store = Store(Path(state_dir))
+        found = {"rejections": store.rejections(), "served": served(store)}
     module.exit_json(changed=False, ansible_facts={**release, "own_addresses": own_addresses()}, **found)
 
 

@@ -86,6 +86,18 @@ def test_a_misspelt_setting_is_refused_before_the_first_change(inventories):
     assert not done.calls, done.calls
 
 
+@pytest.mark.parametrize("kept", [0, 1], ids=["an empty list", "a shorter list"])
+def test_a_list_that_got_lost_takes_no_site_away(inventories, client, servers, kept):
+    done = run("site.yml", inventories, variables={"portside_apps": apps()[:kept]})
+    assert done.status != 0
+    assert "no longer in `portside_apps`" in " ".join(done.output.split()), done.output
+    assert not any(done.changed.values()), done.output
+    for server in servers.values():
+        url = "https://admin.%s/health"
+        code = "curl --silent --insecure --output /dev/null --write-out '%%{http_code}' " + url
+        assert client.check_output(code, server["lab_domain"]) == "200"
+
+
 def test_a_firewall_rule_that_cannot_be_is_refused_before_the_first_change(inventories):
     done = run("site.yml", inventories, variables={"portside_firewall_rules": [{"port": "9000:8000", "proto": "tcp"}]})
     assert done.status != 0

@@ -153,7 +153,7 @@ def test_in_an_encrypted_file_no_number_passes_for_a_text(tmp_path):
     assert "vault.yml, line 6" in found
 
 
-def test_whole_numbers_of_json_and_templates_are_taken_and_fractions_are_not():
+def test_whole_numbers_of_json_and_templates_are_taken_fractions_not():
     declared = [{"name": "shop", "image": "acme/shop:1", "env": {"N": 4, "V": 24.1}}]
     declared[0]["env"]["T"] = Templar(DataLoader()).template(trust_as_template("{{ 2 + 2 }}"))
     (found,) = texts.problems({"portside_apps": declared}, texts.site_spec([]))
