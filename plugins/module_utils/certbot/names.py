@@ -29,6 +29,24 @@ def canonical(domain: str) -> str:
         return domain.lower()
 
 
+def ascii_form(domain: str) -> str:
+    """The form in which DNS has a name outside ASCII (RFC 3492); empty where that can't be told for certain.
+
+    Python's codec is that of RFC 3490. Its successor, RFC 5891, reads a few letters otherwise.
+    """
+    if {*domain} & {*"\u00df\u03c2\u200c\u200d"}:
+        return ""
+    try:
+        return domain.rstrip(".").encode("idna").decode()
+    except UnicodeError:
+        return ""
+
+
+def _not_ascii(domain: str) -> str:
+    known = ascii_form(domain)
+    return f"is not ASCII: write it in punycode, `{known or 'xn--bcher-kva.example'}`{'' if known else ' for instance'}"
+
+
 def _has_wrong_label(domain: str) -> bool:
     return not all(_LABEL.fullmatch(label) for label in domain.split("."))
 
@@ -37,10 +55,6 @@ def _has_wrong_label(domain: str) -> bool:
 _DOMAIN_RULES: tuple[tuple[Callable[[str], bool], str], ...] = (
     (lambda domain: not domain, "is empty"),
     (lambda domain: "/" in domain, "is a URL or a path: write the name alone, `api.example.com` for instance"),
-    (
-        lambda domain: not domain.isascii(),
-        "is not ASCII: write it in punycode, `xn--bcher-kva.example` for instance",
-    ),
     (lambda domain: ":" in domain, "has a port: write the name alone"),
     (lambda domain: domain.endswith("."), "ends in a dot: leave it out"),
     (
@@ -71,4 +85,5 @@ def domain_problem(domain: str, *, by_dns: bool = False) -> str | None:
             "is a wildcard, which an ACME server gives out for a DNS challenge alone (RFC 8555, section 7.1.3), never "
             "for files in a webroot: list each name, or give the certificate a `dns`"
         )
-    return next((text for applies, text in _DOMAIN_RULES if applies(domain)), None)
+    problem = next((text for applies, text in _DOMAIN_RULES if applies(domain)), None)
+    return problem if domain.isascii() or "/" in domain or ":" in domain else _not_ascii(domain)

@@ -84,7 +84,8 @@ def _domain_problem(domain: str, certificate: Mapping[str, Any]) -> str | None:
         return f"`domains` item `{domain}` is a URL: write the name alone, `api.example.com` for instance"
     if names.is_address(domain):
         return f"`domains` item `{domain}` is an IP address, not a full domain name: a site of nginx's needs a name"
-    return f"`domains` item `{domain}` is not a full domain name such as `api.example.com`"
+    why = names.domain_problem(domain.removeprefix("*.")) or "is not a full domain name such as `api.example.com`"
+    return f"`domains` item `{domain}` {why}"
 
 
 def _webhook_problem(path: str) -> str | None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.portside.vps.plugins.module_utils.certbot import names
 from ansible_collections.portside.vps.plugins.module_utils.inventory.apps import is_domain
 from ansible_collections.portside.vps.plugins.module_utils.nginx import patterns
 
@@ -132,9 +133,7 @@ def domain_problem(value: str) -> str | None:
         return None
     if "/" in name or ":" in name:
         return "is not a name: write `api.example.com`, without scheme, port or path"
-    if not name.isascii():
-        return "must be written in its ASCII form (`xn--...`)"
-    return "is not a full domain name such as `api.example.com`"
+    return names.domain_problem(name) or "is not a full domain name such as `api.example.com`"
 
 
 def server_problem(value: str) -> str | None:

@@ -82,7 +82,8 @@ def _ask(address: str, port: int, health: Health) -> Answer:
         return Answer(status=connection.getresponse().status)
     except TimeoutError:
         return Answer(error=f"no answer within {limit:g} s")
-    except (http.client.HTTPException, OSError, socket.gaierror) as error:
+    # UnicodeError: a path that an earlier Portside kept, and that no request line can hold (http.client).
+    except (http.client.HTTPException, OSError, socket.gaierror, UnicodeError) as error:
         return Answer(error=str(error) or type(error).__name__)
     finally:
         connection.close()

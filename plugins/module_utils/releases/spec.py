@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,10 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.container_op
 from ansible_collections.portside.vps.plugins.module_utils.releases.options import CAPABILITIES
 
 DOCKER_HUB = "docker.io"
+# What people and Docker's own programs call it: the last is the key under which `docker login` keeps its password.
+HUB_NAMES = frozenset(
+    [DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com", "hub.docker.com"]
+)
 # Labels by which the engine's containers are known.
 LABEL_APP = "portside.app"
 LABEL_RELEASE = "portside.release"
@@ -213,16 +218,30 @@ def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[st
     return sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
 
 
+def registry(host: str) -> str:
+    """The one spelling of a registry, so that an image finds its login.
+
+    Case plays no part in a host's name (RFC 4343), nor does the port that https has anyway. `docker login` and the
+    files that it writes know Docker Hub as `https://index.docker.io/v1/`.
+
+    Args:
+        host: as it stands in an image reference, or in a list of logins: with a scheme, or `/v1/` behind it.
+    """
+    bare = re.sub(r"^https?://", "", host.strip().lower())
+    bare = re.sub(r"(/v[12])?/*$", "", bare).removesuffix(":443")
+    return DOCKER_HUB if bare in HUB_NAMES else bare
+
+
 def registry_of(image: str) -> str:
     """The registry host of an image reference; Docker Hub where it names none.
 
-    The rule is Docker's own: the first part is a host if it has a dot or a colon, or is `localhost`
+    The rule is Docker's own: the first part is a host if it has a dot, a colon or a capital, or is `localhost`
     (github.com/distribution/reference, normalize.go).
     """
     first, slash, _ = image.partition("/")
-    if not slash or not ("." in first or ":" in first or first == "localhost"):
+    if not slash or not ("." in first or ":" in first or first == "localhost" or first != first.lower()):
         return DOCKER_HUB
-    return DOCKER_HUB if first in {"index.docker.io", "registry-1.docker.io"} else first
+    return registry(first)
 
 
 def floating(image: str) -> bool:

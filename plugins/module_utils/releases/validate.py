@@ -10,9 +10,11 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from ansible_collections.portside.vps.plugins.module_utils.releases import containers, order, reference
 from ansible_collections.portside.vps.plugins.module_utils.releases.options import APP, REGISTRY
+from ansible_collections.portside.vps.plugins.module_utils.releases.spec import registry
 from ansible_collections.portside.vps.plugins.module_utils.shape import (
     LARGEST_PORT,
     PUBLIC,
@@ -40,6 +42,10 @@ def _health_problems(health: Item) -> list[str]:
     found = []
     if not re.fullmatch(r"/[^\s\x00-\x1f\x7f]*", health["path"]):
         found.append(f"`health.path: {health['path']}` must begin with / and hold no white space")
+    elif not health["path"].isascii():
+        # RFC 3986, section 2.5: what is no ASCII goes over the wire as the bytes of UTF-8, each written with a `%`.
+        encoded = quote(health["path"], safe="".join(map(chr, range(33, 127))))
+        found.append(f"`health.path: {health['path']}` is not ASCII: write it as a browser sends it, `path: {encoded}`")
     if health["host"] is not None and not re.fullmatch(r"[A-Za-z0-9.:\[\]_-]+", health["host"]):
         found.append(f"`health.host: {health['host']}` is not a host name")
     if not health["status"]:
@@ -258,15 +264,21 @@ def registries(raw: Any) -> dict[str, dict[str, str]]:
         wrong += misshapen
         if misshapen:
             continue
-        host = value["registry"]
-        if "/" in host:
-            wrong.append(f"{where}: `registry: {host}`: write the host alone, as it stands in image references")
+        host = registry(value["registry"])
+        if "/" in host or not host:
+            wrong.append(
+                f"{where}: `registry: {value['registry']}`: write the host alone, as it stands in image references"
+            )
         if host in found:
-            wrong.append(f"{where}: `{host}` stands in the list twice")
+            wrong.append(f"{where}: `{host}` stands in the list twice{_under(value['registry'], host)}")
         found[host] = {"username": value["username"], "password": value["password"]}
     if wrong:
         raise InvalidInputError("\n".join(wrong))
     return found
+
+
+def _under(written: str, host: str) -> str:
+    return "" if written == host else f", here as `{written}`"
 
 
 def port_range(text: str) -> range:

@@ -144,6 +144,12 @@ def test_a_port_without_a_listener_is_no_exception() -> None:
     assert "refused" in answer.error
 
 
+def test_a_path_that_no_request_can_hold_is_no_traceback(echo: HTTPServer) -> None:
+    answer = gate.probe("127.0.0.1", echo.server_port, Health(path="/größe"))
+    assert not answer.good(Health())
+    assert answer.error
+
+
 def test_the_method_can_be_chosen(echo: HTTPServer) -> None:
     Echo.do_HEAD = Echo.do_GET  # type: ignore[attr-defined]
     health = Health(method="HEAD", status=(418,))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import EngineError
 from ansible_collections.portside.vps.plugins.module_utils.engine.docker_sdk import PullError
-from ansible_collections.portside.vps.plugins.module_utils.releases import archive
+from ansible_collections.portside.vps.plugins.module_utils.releases import archive, validate
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Clock
 from ansible_collections.portside.vps.plugins.module_utils.releases.images import Archive, Images, NoImageError
 
@@ -42,6 +42,26 @@ def test_always_fetches_what_the_registry_has_if_it_is_another(host: Host) -> No
     assert host.effects == []
     found = images(host).present(app(pull="always"))
     assert (found and found.id, host.effects) == ("newer", ["pull"])
+
+
+@pytest.mark.parametrize(
+    ("written", "image"),
+    [
+        ("https://index.docker.io/v1/", "acme/shop:1"),
+        ("index.docker.io", "docker.io/acme/shop:1"),
+        ("docker.io", "registry-1.docker.io/acme/shop:1"),
+        ("hub.docker.com", "redis:7"),
+        ("GHCR.io", "ghcr.io/acme/shop:1"),
+        ("ghcr.io", "GHCR.IO:443/acme/shop:1"),
+        ("https://registry.example.com:443/v2/", "registry.example.com/shop:1"),
+        ("registry.example.com:5000", "registry.example.com:5000/shop:1"),
+    ],
+)
+def test_a_login_is_found_however_its_registry_is_spelt(host: Host, written: str, image: str) -> None:
+    logins = validate.registries([{"registry": written, "username": "u", "password": "secret-token"}])
+    host.registry[image] = "one"
+    Images(FakeEngine(host), Clock(lambda: 0.0, lambda _: None), logins).fetch(app(image=image))
+    assert host.credentials == [{"username": "u", "password": "secret-token"}]
 
 
 def test_never_says_what_to_do(host: Host) -> None:

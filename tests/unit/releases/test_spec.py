@@ -106,6 +106,9 @@ def test_a_log_driver_that_writes_no_files_gets_no_rotation() -> None:
         ("ghcr.io/acme/shop:1", "ghcr.io"),
         ("registry:5000/shop", "registry:5000"),
         ("localhost/shop", "localhost"),
+        ("registry-1.docker.io/library/redis:7", "docker.io"),
+        ("GHCR.io/acme/shop:1", "ghcr.io"),
+        ("ghcr.io:443/acme/shop:1", "ghcr.io"),
     ],
 )
 def test_registry_of_an_image(image: str, registry: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.releases import validate
 
+LOGIN = {"username": "u", "password": "p"}
 GOOD = {"name": "shop", "image": "ghcr.io/acme/shop:1", "port": 8000}
 
 
@@ -29,6 +30,7 @@ def refused(*apps: dict[str, Any]) -> str:
         ({"health": {"status": [700]}}, "`health.status: 700` is not an HTTP status"),
         ({"health": {"status": []}}, "`health.status` is empty"),
         ({"health": {"path": "health"}}, "`health.path: health` must begin with /"),
+        ({"health": {"path": "/gesund?größe=1&ok=%20"}}, "sends it, `path: /gesund?gr%C3%B6%C3%9Fe=1&ok=%20`"),
         ({"health": {"timeout": 0}}, "`health.timeout: 0` is out of range: 1 to 3600"),
         ({"image": None}, "app `shop`: `image` is missing: Image reference"),
         ({"image": "Shop:1"}, "`image: Shop:1` is not an image reference"),
@@ -169,11 +171,15 @@ def test_registries_are_found_by_host() -> None:
     ("given", "message"),
     [
         ([{"registry": "ghcr.io", "username": "u"}], "`password` is missing"),
-        ([{"registry": "https://ghcr.io", "username": "u", "password": "p"}], "write the host alone"),
         ([{"registry": "a", "username": "u", "password": "p", "token": 1}], "unknown key `token`"),
         ([{"registry": "a", "username": "u", "password": "p"}] * 2, "`a` stands in the list twice"),
         ({"registry": "a"}, "the registries are not a list"),
         (["a"], "item 1 of the registries is not a dictionary"),
+        ([{**LOGIN, "registry": "ghcr.io/acme"}], "`registry: ghcr.io/acme`: write the host alone"),
+        (
+            [{**LOGIN, "registry": "docker.io"}, {**LOGIN, "registry": "https://index.docker.io/v1/"}],
+            "`docker.io` stands in the list twice, here as `https://index.docker.io/v1/`",
+        ),
     ],
 )
 def test_registries_that_can_not_be_used(given: Any, message: str) -> None:
