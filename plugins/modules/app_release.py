@@ -184,6 +184,14 @@ options:
         type: list
         elements: str
         default: ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID"]
+      host_access:
+        description: >-
+          Consent to rights that give the server away, each by its name: capabilities beyond the container (`SYS_ADMIN`,
+          `ALL`), and files and directories of the server (`/`, `/etc`, Docker's socket). Without it they are refused;
+          `playbooks/status.yml` shows them.
+        type: list
+        elements: str
+        default: []
       log:
         description: >-
           Where the container's output goes.
@@ -237,6 +245,19 @@ options:
       user:
         description: >-
           User to run as: `uid`, `uid:gid`, or a name that the image knows. Left out, the image's own.
+        type: str
+        default: ""
+      entrypoint:
+        description: >-
+          Replaces the image's ENTRYPOINT: a list, or a line that is split into words. As with Docker itself the image's
+          own command is not used then either: `command` says what stands behind it.
+        type: raw
+        default: []
+      hostname:
+        description: >-
+          Host name inside of the container, for programs that call their data by it, RabbitMQ for one. Left out, it is
+          the name of the app with `expose: private` or `strategy: recreate`, and a new one in each release otherwise,
+          where two run side by side. Further replicas have their number behind it: `queue-2`.
         type: str
         default: ""
       workdir:
@@ -297,6 +318,13 @@ options:
         type: list
         elements: str
         default: []
+      before_entrypoint:
+        description: >-
+          What runs the commands of `before`: `image`, its ENTRYPOINT (or `entrypoint`), which gets them as arguments;
+          `none`, nothing, for an image whose ENTRYPOINT is the app itself and swallows them.
+        type: str
+        choices: ["image", "none"]
+        default: "image"
       before_timeout:
         description: >-
           Seconds that each command of `before` may take.

@@ -28,12 +28,16 @@ class JobFailedError(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """One job: the container's name of the release it is for, its number (from 1), its command, its limit (seconds)."""
+    """One job: the container's name of the release it is for, its number (from 1), its command, its limit (seconds).
+
+    A `bare` one runs its command as it stands; of another the ENTRYPOINT gets it as arguments.
+    """
 
     release: str
     number: int
     command: tuple[str, ...]
     timeout: float
+    bare: bool = False
 
     @property
     def name(self) -> str:
@@ -45,7 +49,8 @@ class Job:
         host = {key: value for key, value in release["HostConfig"].items() if key != "PortBindings"}
         return {
             **{key: value for key, value in release.items() if key not in {"ExposedPorts", "NetworkingConfig"}},
-            "Cmd": list(self.command),
+            # An entry point that is given takes the place of the image's, and an empty command that of its command.
+            **({"Entrypoint": list(self.command), "Cmd": []} if self.bare else {"Cmd": list(self.command)}),
             "Labels": {**release["Labels"], LABEL_JOB: str(self.number)},
             "Healthcheck": {"Test": ["NONE"]},
             "HostConfig": host,

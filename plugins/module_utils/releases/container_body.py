@@ -38,7 +38,7 @@ def config(options: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         options: those of `container_options.CONTAINER` that say something.
     """
-    words = {"user": "User", "workdir": "WorkingDir", "stop_signal": "StopSignal"}
+    words = {"entrypoint": "Entrypoint", "user": "User", "workdir": "WorkingDir", "stop_signal": "StopSignal"}
     return {words[key]: options[key] for key in words if key in options}
 
 

@@ -39,6 +39,23 @@ CONTAINER: Spec = {
         "default": "",
         "description": "User to run as: `uid`, `uid:gid`, or a name that the image knows. Left out, the image's own.",
     },
+    "entrypoint": {
+        "type": "list",
+        "elements": "str",
+        "default": [],
+        "words": True,
+        "example": "[/app/serve]",
+        "description": "Replaces the image's ENTRYPOINT: a list, or a line that is split into words. As with Docker "
+        "itself the image's own command is not used then either: `command` says what stands behind it.",
+    },
+    "hostname": {
+        "type": "str",
+        "default": "",
+        "example": "queue",
+        "description": "Host name inside of the container, for programs that call their data by it, RabbitMQ for one. "
+        "Left out, it is the name of the app with `expose: private` or `strategy: recreate`, and a new one in each "
+        "release otherwise, where two run side by side. Further replicas have their number behind it: `queue-2`.",
+    },
     "workdir": {
         "type": "str",
         "default": "",

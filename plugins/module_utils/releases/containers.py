@@ -6,15 +6,9 @@ import ipaddress
 import re
 
 from ansible_collections.portside.vps.plugins.module_utils.masking import SHORTEST
-from ansible_collections.portside.vps.plugins.module_utils.releases import container_body
+from ansible_collections.portside.vps.plugins.module_utils.releases import container_body, mounts, rights
 from ansible_collections.portside.vps.plugins.module_utils.shape import Item, text, twice
 
-VOLUME = re.compile(
-    r"(?P<source>/[^:\s]*|[A-Za-z0-9][A-Za-z0-9_.-]*):(?P<target>/[^:\s]*)(?::(?P<flags>[A-Za-z]+(?:,[A-Za-z]+)*))?"
-)
-VOLUME_FLAGS = frozenset(
-    ["ro", "rw", "nocopy", "z", "Z", "shared", "rshared", "slave", "rslave", "private", "rprivate"]
-)
 # Docker takes any name; the shell, and people, don't.
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 # capabilities(7): all of them look like this, and the list grows with the kernel.
@@ -30,11 +24,11 @@ def problems(app: Item) -> list[str]:
         app: the app as `shape` left it.
     """
     found = [*_environment(app), *_mounts(app), *_limits(app), *_names(app), *_texts(app)]
+    unknown = [name for name in app["cap_add"] if not CAPABILITY.fullmatch(name)]
     found += [
-        f"`cap_add` item `{name}` is not a capability such as `NET_BIND_SERVICE` (capabilities(7))"
-        for name in app["cap_add"]
-        if not CAPABILITY.fullmatch(name)
+        f"`cap_add` item `{name}` is not a capability such as `NET_BIND_SERVICE` (capabilities(7))" for name in unknown
     ]
+    found += [] if unknown else rights.problems(app)
     if not re.fullmatch(r"[1-9][0-9]*[kmg]?", app["log"]["max_size"]):
         found.append(f"`log.max_size: {app['log']['max_size']}` is not a size such as `10m`")
     if app["log"]["max_file"] < 1:
@@ -46,24 +40,24 @@ def _mounts(app: Item) -> list[str]:
     found = []
     targets: list[str] = [container_body.SECRETS] if app["secrets_as"] == "files" else []
     for volume in app["volumes"]:
-        parts = VOLUME.fullmatch(volume)
-        if parts is None or parts["target"].rstrip("/") == "":
+        mount = mounts.parse(volume)
+        if mount is None:
             found.append(
                 f"`volumes` item `{volume}`: write `name:/path/in/container` or `/path/on/server:/path/in/container`, "
                 "with `:ro` behind it for read-only"
             )
             continue
-        targets.append(parts["target"].rstrip("/"))
-        unknown = set((parts["flags"] or "rw").split(",")) - VOLUME_FLAGS
+        targets.append(mount.target)
+        unknown = mount.flags - mounts.FLAGS
         if unknown:
             found.append(
                 f"`volumes` item `{volume}`: unknown flag `{', '.join(sorted(unknown))}`: "
-                f"allowed are {', '.join(sorted(VOLUME_FLAGS))}"
+                f"allowed are {', '.join(sorted(mounts.FLAGS))}"
             )
-    for mount in app["tmpfs"]:
-        path, _, options = mount.partition(":")
+    for memory in app["tmpfs"]:
+        path, _, options = memory.partition(":")
         if not re.fullmatch(r"/[^\s,:]*[^\s,:/]", path) or not re.fullmatch(r"[\w=,%-]*", options):
-            found.append(f"`tmpfs` item `{mount}`: write `/path`, or `/path:size=64m,mode=1777`")
+            found.append(f"`tmpfs` item `{memory}`: write `/path`, or `/path:size=64m,mode=1777`")
         targets.append(path.rstrip("/"))
     return [*found, *(f"`volumes` and `tmpfs`: {target} is mounted more than once" for target in twice(targets))]
 
@@ -97,12 +91,23 @@ def _names(app: Item) -> list[str]:
     found += [f"`networks`: `{name}` stands there twice" for name in twice(app["networks"])]
     if app["user"] and not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?", app["user"]):
         found.append(f'`user: {app["user"]}`: write a name or a number, and the group behind a colon: `"10001:10001"`')
+    found += _hostname(app)
     if app["workdir"] and not app["workdir"].startswith("/"):
         found.append(f"`workdir: {app['workdir']}` is not an absolute path")
     for name, address in app["extra_hosts"].items():
         if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", name) or not _is_address(address):
             found.append(f"`extra_hosts`: `{name}: {address}`: write a name and an address, or `host-gateway`")
     return found
+
+
+def _hostname(app: Item) -> list[str]:
+    """Labels as RFC 1123 has them, 63 characters at most; Linux has room for 64 in all (hostname(7))."""
+    name = app["hostname"]
+    label = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+    room = 63 - (len(f"-{app['replicas']}") if app["replicas"] > 1 else 0)
+    if not name or (re.fullmatch(rf"{label}(\.{label})*", name) and len(name) <= room):
+        return []
+    return [f"`hostname: {name}` is not a host name: letters, digits and inner hyphens, at most {room} characters"]
 
 
 def _is_address(value: object) -> bool:

@@ -218,6 +218,15 @@ APP: Spec = {
         "default": list(CAPABILITIES),
         "description": "Capabilities the container has; all others are dropped. An empty list leaves none.",
     },
+    "host_access": {
+        "type": "list",
+        "elements": "str",
+        "default": [],
+        "example": "[/var/run/docker.sock, SYS_ADMIN]",
+        "description": "Consent to rights that give the server away, each by its name: capabilities beyond the "
+        "container (`SYS_ADMIN`, `ALL`), and files and directories of the server (`/`, `/etc`, Docker's socket). "
+        "Without it they are refused; `playbooks/status.yml` shows them.",
+    },
     "log": {"type": "dict", "options": LOG, "default": {}, "description": "Where the container's output goes."},
     **CONTAINER,
     "stop_timeout": {
@@ -232,6 +241,13 @@ APP: Spec = {
         "description": "Commands that are run one after the other before a release starts, migrations for instance, "
         "each in a container with the new image, environment, volumes and networks. One that fails leaves the old "
         "release as it is. A rollback runs none.",
+    },
+    "before_entrypoint": {
+        "type": "str",
+        "choices": ["image", "none"],
+        "default": "image",
+        "description": "What runs the commands of `before`: `image`, its ENTRYPOINT (or `entrypoint`), which gets them "
+        "as arguments; `none`, nothing, for an image whose ENTRYPOINT is the app itself and swallows them.",
     },
     "before_timeout": {
         "type": "float",

@@ -91,6 +91,7 @@ class App:
     container: Mapping[str, Any] = field(default_factory=dict)
     before: tuple[tuple[str, ...], ...] = ()
     before_timeout: float = 600.0
+    before_entrypoint: str = "image"
     strategy: str = "blue_green"
     replicas: int = 1
     canary: int = 0
@@ -172,6 +173,7 @@ def app(options: Mapping[str, Any]) -> App:
         container=_container(options),
         before=tuple(tuple(shlex.split(line)) for line in options["before"]),
         before_timeout=options["before_timeout"],
+        before_entrypoint=options["before_entrypoint"],
         strategy=options["strategy"],
         replicas=options["replicas"],
         canary=options["canary"],
@@ -196,7 +198,9 @@ def recorded(app: App) -> dict[str, Any]:
             value = sorted(value)
         found[key] = list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
     # What failed as a migration may pass as another one: it is part of what was rejected.
-    jobs = {"before": [list(command) for command in app.before]} if app.before else {}
+    jobs: dict[str, Any] = {"before": [list(command) for command in app.before]} if app.before else {}
+    if app.before and app.before_entrypoint != "image":
+        jobs["before_entrypoint"] = app.before_entrypoint
     several = {"replicas": app.replicas} if app.replicas > 1 else {}
     resolvers = {"dns": list(app.dns)} if app.dns else {}
     return found | jobs | several | resolvers | dict(app.container)
@@ -257,6 +261,17 @@ def container_name(app: str, release: int, replica: int = 1) -> str:
     return f"{app}-r{release}" + (f"-{replica}" if replica > 1 else "")
 
 
+def host_name(app: App, replica: int = 1) -> str:
+    """What a container takes for its own name; empty for the ID that Docker gives it.
+
+    A program that calls its data by the name of the host finds it again after a release. Where an app can't run twice
+    the name is the app's, whether or not that was so when its last release was made: it is in no hash, or an upgrade
+    would make releases.
+    """
+    name = str(app.container.get("hostname", "")) or (app.name if app.recreates else "")
+    return f"{name}-{replica}" if name and replica > 1 else name
+
+
 def container_config(
     app: App,
     image: str,
@@ -314,6 +329,9 @@ def container_config(
         "NetworkingConfig": {"EndpointsConfig": {first: {"Aliases": [app.name]}}},
         **container_body.config(app.container),
     }
+    name = host_name(app, replica)
+    if name:
+        config["Hostname"] = name
     if app.command:
         config["Cmd"] = list(app.command)
     if app.port is not None and host_port is not None:

@@ -13,7 +13,7 @@ from typing import Any
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, run
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import containers
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text
-from ansible_collections.portside.vps.plugins.module_utils.releases import gate
+from ansible_collections.portside.vps.plugins.module_utils.releases import gate, rights
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import Health
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
@@ -129,6 +129,15 @@ def app_status(
         "ports": [f"{app['bind']}:{replica.host_port}" for replica in replicas if replica.host_port],
         "healthy": bool(answers) and all(good for good, _ in answers),
         "health": _told(answers),
+        # Of what runs, whatever the inventory says by now.
+        "host_access": list(
+            dict.fromkeys(
+                right
+                for release in (live, canary)
+                if release
+                for right in rights.beyond(release.spec.get("cap_add", ()), release.spec.get("volumes", ()))
+            )
+        ),
     }
 
 

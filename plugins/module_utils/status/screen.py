@@ -55,6 +55,14 @@ def apps(seen: Sequence[Mapping[str, Any]], certificates: Mapping[str, Mapping[s
     yield from ((aligned(row), mark) for row, mark in zip(rows, marks, strict=True))
 
 
+def rights(seen: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    """A line for each app that has more than its container."""
+    for app in seen:
+        if app["host_access"]:
+            what = ", ".join(app["host_access"])
+            yield f"rights  {app['name']} has {what}: whoever gets into it has the server", WARNING
+
+
 def disks(seen: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     """A line for each file system."""
     for one in seen:
@@ -121,6 +129,7 @@ def lines(status: Mapping[str, Any]) -> Iterator[Line]:
     if server:
         yield from apps(server["apps"], {one["name"]: one for one in status["certificates"]})
         yield "", PLAIN
+        yield from rights(server["apps"])
         yield from disks(server["disks"])
         yield from ports(server["ports"], server["ports_error"])
         yield from system(server["system"])

@@ -88,6 +88,8 @@ class Host:
     kill_at: int | None = None
     addresses: dict[str, str] = field(default_factory=dict)
     jobs: list[list[str]] = field(default_factory=list)
+    # The entry point of each job, where it has one of its own, and its command.
+    commands: list[tuple[list[str], list[str]]] = field(default_factory=list)
     job_status: int = 0
     credentials: list[Any] = field(default_factory=list)
     watch: Callable[[Host], None] | None = None
@@ -232,6 +234,7 @@ class FakeEngine:
             box.status, box.exit_code = "exited", 3
         elif "portside.job" in box.config["Labels"]:
             self.host.jobs.append(box.config["Cmd"])
+            self.host.commands.append((box.config.get("Entrypoint", []), box.config["Cmd"]))
             box.status, box.exit_code = "exited", self.host.job_status
         else:
             box.status, box.stopped, box.started = "running", False, True

@@ -20,6 +20,7 @@ APP = {
     "ports": ["127.0.0.1:18000"],
     "healthy": True,
     "health": "200 in 4 ms",
+    "host_access": [],
 }
 SERVER = {
     "apps": [APP, {**APP, "name": "worker", "ports": [], "healthy": False, "health": "no container"}],
@@ -52,6 +53,14 @@ def test_apps_disks_ports_and_system_stand_on_one_screen_with_what_needs_a_look_
     system = "system  Debian 13, up 1 d 1 h, a reboot is due, failed: cron.service (`systemctl status` says why)"
     assert lines[system] == screen.WARNING
     assert lines["Nothing differs from the inventory."] == screen.OK
+
+
+def test_an_app_that_has_the_server_stands_out_with_what_gives_it_that() -> None:
+    agent = {**APP, "name": "agent", "host_access": ["SYS_ADMIN", "/var/run/docker.sock"]}
+    lines = shown([], {**SERVER, "apps": [APP, agent]})
+    said = "rights  agent has SYS_ADMIN, /var/run/docker.sock: whoever gets into it has the server"
+    assert lines[said] == screen.WARNING
+    assert not any(line.startswith("rights  shop-api") for line in lines)
 
 
 def test_what_differs_is_listed_also_when_the_server_could_not_be_looked_at() -> None:
@@ -124,6 +133,13 @@ def test_an_app_is_healthy_when_all_its_replicas_are(containers, healthy, said) 
     state = AppState("a", releases=(replace(RELEASE, others=(Replica("a-r7-2"),)),))
     seen = host.app_status(WORKER, state, containers)
     assert (seen["healthy"], seen["health"]) == (healthy, said)
+
+
+def test_the_rights_are_those_of_the_release_that_runs() -> None:
+    spec = {"cap_add": ["CHOWN", "SYS_ADMIN"], "volumes": ["/:/host:ro", "data:/data"]}
+    state = AppState("a", releases=(replace(RELEASE, spec=spec),))
+    assert host.app_status(WORKER, state, {})["host_access"] == ["SYS_ADMIN", "/"]
+    assert host.app_status(WORKER, AppState("a", releases=(RELEASE,)), {})["host_access"] == []
 
 
 def test_an_app_of_which_nothing_is_known_has_no_container() -> None:

@@ -165,7 +165,8 @@ def _configs(job: Job, release: Release) -> list[dict[str, Any]]:
 
 def _run_before(job: Job, release: Release, config: Mapping[str, Any]) -> None:
     for number, command in enumerate(job.app.before, 1):
-        task = before.Job(release.container, number, command, job.app.before_timeout)
+        bare = job.app.before_entrypoint == "none"
+        task = before.Job(release.container, number, command, job.app.before_timeout, bare)
         try:
             before.run(job.host.engine, job.host.clock, task, config, job.app.networks)
         except JobFailedError as error:
