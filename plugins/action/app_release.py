@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.portside.vps.plugins.module_utils.releases.archive import ArchiveError, image_ids
+from ansible_collections.portside.vps.plugins.module_utils.releases.archive import ArchiveError, Content, content
+from ansible_collections.portside.vps.plugins.module_utils.releases.spec import reference
 
 MODULE = "portside.vps.app_release"
 
@@ -21,7 +23,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
         """One remote call, unless an image has to be copied."""
         super().run(tmp, task_vars)
         files = self._files()
-        archives: dict[str, dict[str, Any]] = {name: {"ids": self._ids(name, path)} for name, path in files.items()}
+        contents = {name: self._content(name, path) for name, path in files.items()}
+        self._refuse_names_of_others(contents)
+        archives: dict[str, dict[str, Any]] = {
+            name: {"ids": found.ids, "names": found.names} for name, found in contents.items()
+        }
         arguments = {**self._task.args, **({"archives": archives} if archives else {})}
         result: dict[str, Any] = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
         needed = result.pop("archives_needed", [])
@@ -48,11 +54,24 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
             if app.get("image_archive") and app.get("state") != "absent" and (not only or app["name"] in only)
         }
 
-    def _ids(self, app: str, path: Path) -> list[str]:
+    def _content(self, app: str, path: Path) -> Content:
         try:
-            return image_ids(path)
+            return content(path)
         except ArchiveError as error:
             raise AnsibleActionFail(f"app `{app}`: `image_archive`: {error}") from error
+
+    def _refuse_names_of_others(self, contents: Mapping[str, Content]) -> None:
+        """Loading a file would make the image of another app name what is in it, at least for a moment."""
+        images = {str(app["name"]): reference(str(app["image"])) for app in self._task.args["apps"] if app.get("image")}
+        for app, found in contents.items():
+            for name in found.names:
+                called = reference(name)
+                owner = next((other for other, image in images.items() if image == called != images[app]), None)
+                if owner:
+                    raise AnsibleActionFail(
+                        f"app `{app}`: `image_archive`: its image is called {name} in the file, which is the image of "
+                        f"app `{owner}`: save it under the name that the app has, `docker save {images[app]}`"
+                    )
 
     def _copy(self, files: set[Path], directory: str) -> dict[Path, str]:
         """Copy each file once; returns where it is on the host."""

@@ -1,10 +1,11 @@
-"""An image in a file, as `docker save` writes it: which image it is, without a Docker to ask."""
+"""An image in a file, as `docker save` writes it: which image it is, and what it is called there, without a Docker."""
 
 from __future__ import annotations
 
 import json
 import tarfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,20 @@ FORMAT = (
 )
 
 
+# Under which containerd's image store, which Docker may use, finds the name of a whole reference.
+NAME = "io.containerd.image.name"
+
+
 class ArchiveError(ValueError):
     """The file is no image that Docker could load; the message names it and says how to write one."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is in a file: the IDs under which a host may know the image, and the names that loading it gives it."""
+
+    ids: list[str]
+    names: list[str]
 
 
 def _read(archive: tarfile.TarFile, name: str) -> Any:
@@ -48,8 +61,16 @@ def ids(manifest: Sequence[Any], index: Any) -> list[str]:
     return [config_id(manifest[0]["Config"]), *(entry["digest"] for entry in manifests)]
 
 
-def image_ids(path: Path) -> list[str]:
-    """The IDs under which a host may know the image in a file, compressed or not.
+def names(manifest: Sequence[Any], index: Any) -> list[str]:
+    """The references that `docker load` makes name the image, whatever they named before; takes what `ids` takes."""
+    entries = index.get("manifests", []) if isinstance(index, dict) else []
+    annotated = [(entry.get("annotations") or {}).get(NAME) for entry in entries]
+    found = [*(manifest[0].get("RepoTags") or []), *annotated]
+    return list(dict.fromkeys(str(name) for name in found if name))
+
+
+def content(path: Path) -> Content:
+    """What is in a file, compressed or not.
 
     Raises:
         ArchiveError: there is no such file, or it is no image.
@@ -59,7 +80,8 @@ def image_ids(path: Path) -> list[str]:
             manifest = _read(archive, "manifest.json")
             if manifest is None:
                 raise ArchiveError(f"{path} has no manifest.json: {FORMAT}")
-            return ids(manifest, _read(archive, "index.json"))
+            index = _read(archive, "index.json")
+            return Content(ids(manifest, index), names(manifest, index))
     except FileNotFoundError as error:
         raise ArchiveError(f"{path}: there is no such file on this machine, the controller") from error
     except ArchiveError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Engine, EngineError, Image
@@ -20,10 +21,12 @@ class NoImageError(Exception):
 
 @dataclass(frozen=True)
 class Archive:
-    """An image in a file: the IDs that it may have on the host, and the file there, empty as long as it isn't."""
+    """An image in a file: the IDs that it may have on the host, the file there, empty as long as it isn't, and what the
+    image is called in it."""
 
     ids: Sequence[str]
     file: str = ""
+    names: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,8 @@ class Images:
         if found is None:
             if not archive.file:
                 return None
-            self.engine.load(archive.file)
+            with self._names_of_others(app):
+                self.engine.load(archive.file)
             found = self._loaded(app)
         if found is None:
             raise NoImageError(f"the file of `image_archive` was loaded, and image {archive.ids[0]} is still not there")
@@ -119,3 +123,18 @@ class Images:
         if named is None or named.id != found.id:
             self.engine.tag(found.id, app.image)
         return found
+
+    @contextmanager
+    def _names_of_others(self, app: App) -> Iterator[None]:
+        """What names in the file stood for before it is loaded, they stand for afterwards: but for the app's own, an
+        image of somebody else's may be called so."""
+        own = spec.reference(app.image)
+        others = [name for name in self.archives[app.name].names if spec.reference(name) != own]
+        before = {name: image for name in others if (image := self.engine.image(name))}
+        try:
+            yield
+        finally:
+            for name, image in before.items():
+                now = self.engine.image(name)
+                if now is None or now.id != image.id:
+                    self.engine.tag(image.id, name)

@@ -248,6 +248,20 @@ def registry_of(image: str) -> str:
     return registry(first)
 
 
+def reference(image: str) -> str:
+    """The one spelling of an image reference, as Docker has it: registry, repository, and tag or digest.
+
+    `redis:7` is `docker.io/library/redis:7` (github.com/distribution/reference, normalize.go).
+    """
+    host = registry_of(image)
+    first, slash, rest = image.partition("/")
+    path = rest if slash and registry_of(f"{first}/x") == host and registry(first) == host else image
+    if host == DOCKER_HUB and "/" not in path:
+        path = f"library/{path}"
+    tagged = "@" in path or ":" in path.rpartition("/")[2]
+    return f"{host}/{path}" if tagged else f"{host}/{path}:latest"
+
+
 def floating(image: str) -> bool:
     """Whether the reference names whatever is newest: no tag, or `latest`, and no digest."""
     if "@" in image:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from ansible_collections.portside.vps.plugins.module_utils.releases import containers, order, reference
 from ansible_collections.portside.vps.plugins.module_utils.releases.options import APP, REGISTRY
-from ansible_collections.portside.vps.plugins.module_utils.releases.spec import registry
+from ansible_collections.portside.vps.plugins.module_utils.releases.spec import reference, registry
 from ansible_collections.portside.vps.plugins.module_utils.shape import (
     LARGEST_PORT,
     PUBLIC,
@@ -159,7 +159,24 @@ def clashes(apps: list[Item]) -> list[str]:
     for path in twice(app["upstream_file"] for app in present if app.get("upstream_file")):
         owners = ", ".join(f"`{app['name']}`" for app in present if app.get("upstream_file") == path)
         found.append(f"`upstream_file: {path}` belongs to more than one app: {owners}")
-    return found
+    return found + _retagged(present)
+
+
+def _retagged(present: list[Item]) -> list[str]:
+    """A sentence for each image of an app that the file of another one would replace. One with `pull: never` says that
+    it takes what is there."""
+    owners = [app for app in present if app["image_archive"] and app["image"]]
+    return [
+        f"`image: {other['image']}` of app `{other['name']}` would be replaced by the `image_archive` of app "
+        f"`{app['name']}`, which has the same name: give that image another one, or `{other['name']}` the same file"
+        for app in owners
+        for other in present
+        if other is not app
+        and other["image"]
+        and reference(other["image"]) == reference(app["image"])
+        and other["image_archive"] != app["image_archive"]
+        and not (other["pull"] == "never" and not other["image_archive"])
+    ]
 
 
 def listed(raw: Any, spec: Spec, what: str) -> tuple[list[Item], list[str]]:

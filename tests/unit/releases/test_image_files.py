@@ -7,7 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleActionFail
 from ansible_collections.portside.vps.plugins.action import app_release
+from ansible_collections.portside.vps.plugins.module_utils.releases.archive import Content
 
 APPS = [
     {"name": "shop", "image": "shop:1", "image_archive": "shop.tar"},
@@ -31,3 +33,17 @@ def test_only_a_release_needs_the_file_of_its_image(arguments: dict[str, Any], n
     plugin = app_release.ActionModule.__new__(app_release.ActionModule)
     plugin._task = SimpleNamespace(args={"apps": APPS, **arguments})
     assert plugin._files() == {name: Path(f"{name}.tar") for name in names}
+
+
+@pytest.mark.parametrize(
+    ("called", "refused"), [("blog:1", True), ("docker.io/library/blog:1", True), ("shop:1", False), ("other:1", False)]
+)
+def test_a_file_that_would_take_the_name_of_another_apps_image_is_refused(called: str, refused: bool) -> None:
+    plugin = app_release.ActionModule.__new__(app_release.ActionModule)
+    plugin._task = SimpleNamespace(args={"apps": APPS})
+    contents = {"shop": Content(["sha256:a"], [called])}
+    if not refused:
+        plugin._refuse_names_of_others(contents)
+        return
+    with pytest.raises(AnsibleActionFail, match="which is the image of app `blog`: save it under the name"):
+        plugin._refuse_names_of_others(contents)

@@ -95,6 +95,27 @@ def test_a_file_with_another_image_than_it_said(host: Host) -> None:
         images(host, shop=Archive(["built"], str(file))).present(app())
 
 
+class Loading(FakeEngine):
+    """Loads a file as Docker does: what it is called there names its image from then on."""
+
+    def load(self, file: str) -> None:
+        super().load(file)
+        self.host.present |= dict.fromkeys(("postgres:16", "shop:9"), Path(file).read_text())
+
+
+def test_loading_a_file_leaves_the_names_of_other_images_alone(host: Host) -> None:
+    file = host.root / "image"
+    file.write_text("built")
+    host.present["postgres:16"] = "database"
+    there = Archive(["built"], str(file), ["postgres:16", "shop:9"])
+    found = Images(Loading(host), Clock(lambda: 0.0, lambda _: None), archives={"shop": there})
+    assert found.present(app(image="shop:9")).id == "built"  # type: ignore[union-attr]  # None fails the test as well
+    assert {name: host.present[name] for name in ("postgres:16", "shop:9")} == {
+        "postgres:16": "database",
+        "shop:9": "built",
+    }
+
+
 class Flaky(FakeEngine):
     """Fails some pulls first."""
 
@@ -143,10 +164,14 @@ def test_which_image_is_in_a_file(tmp_path: Path, mode: str) -> None:
         tmp_path / "new",
         mode,
         manifest=[{"Config": "blobs/sha256/abc"}],
-        index={"manifests": [{"digest": "sha256:def"}]},
+        index={
+            "manifests": [
+                {"digest": "sha256:def", "annotations": {"io.containerd.image.name": "docker.io/library/b:2"}}
+            ]
+        },
     )
-    assert archive.image_ids(old) == ["sha256:abc"]
-    assert archive.image_ids(new) == ["sha256:abc", "sha256:def"]
+    assert archive.content(old) == archive.Content(["sha256:abc"], ["a:1"])
+    assert archive.content(new) == archive.Content(["sha256:abc", "sha256:def"], ["docker.io/library/b:2"])
 
 
 def test_files_that_can_not_be_used_are_named(tmp_path: Path) -> None:
@@ -160,7 +185,7 @@ def test_files_that_can_not_be_used_are_named(tmp_path: Path) -> None:
         (written(tmp_path / "odd", manifest=[{}]), "is no image that Docker could load"),
     ):
         with pytest.raises(archive.ArchiveError) as caught:
-            archive.image_ids(path)
+            archive.content(path)
         assert str(path) in str(caught.value)
         assert words in str(caught.value)
 

@@ -128,3 +128,19 @@ def test_registry_of_an_image(image: str, registry: str) -> None:
 )
 def test_images_without_a_fixed_tag(image: str, floating: bool) -> None:
     assert spec.floating(image) is floating
+
+
+@pytest.mark.parametrize(
+    ("image", "reference"),
+    [
+        ("redis", "docker.io/library/redis:latest"),
+        ("redis:7", "docker.io/library/redis:7"),
+        ("acme/shop:1", "docker.io/acme/shop:1"),
+        ("index.docker.io/library/redis:7", "docker.io/library/redis:7"),
+        ("ghcr.io/acme/shop:1", "ghcr.io/acme/shop:1"),
+        ("localhost:5000/shop", "localhost:5000/shop:latest"),
+        ("shop@sha256:ab", "docker.io/library/shop@sha256:ab"),
+    ],
+)
+def test_an_image_has_one_spelling(image: str, reference: str) -> None:
+    assert spec.reference(image) == reference

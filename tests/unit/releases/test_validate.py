@@ -109,6 +109,27 @@ def test_two_apps_share_no_name_port_or_file(second: dict[str, Any], message: st
     assert refused(first, second) == message
 
 
+@pytest.mark.parametrize(
+    ("other", "refused_too"),
+    [
+        ({"image": "postgres:16"}, True),
+        ({"image": "docker.io/library/postgres:16"}, True),
+        ({"image": "postgres:16", "image_archive": "other.tar"}, True),
+        ({"image": "postgres:16", "image_archive": "built.tar"}, False),
+        ({"image": "postgres:16", "pull": "never"}, False),
+        ({"image": "postgres:17"}, False),
+        ({"image": "postgres:16", "state": "absent"}, False),
+    ],
+)
+def test_the_file_of_one_app_replaces_the_image_of_no_other(other: dict[str, Any], refused_too: bool) -> None:
+    built = {**GOOD, "image": "postgres:16", "image_archive": "built.tar"}
+    database = {**GOOD, "name": "db", **other}
+    if refused_too:
+        assert "of app `db` would be replaced by the `image_archive` of app `shop`" in refused(built, database)
+    else:
+        assert len(validate.apps([built, database])) == 2
+
+
 @pytest.mark.parametrize("raw", [None, "shop", {"name": "shop"}])
 def test_a_list_is_a_list(raw: Any) -> None:
     with pytest.raises(validate.InvalidInputError, match="is not a list: every app starts with `- name:`"):
