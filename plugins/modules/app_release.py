@@ -33,6 +33,12 @@ options:
         description: >-
           Image reference with a tag or digest, such as `ghcr.io/acme/shop-api:1.4.2`. Needed unless `state: absent`.
         type: str
+      renamed_from:
+        description: >-
+          What the app was called before. The old one stops before the new one starts, on the same volumes; it goes when
+          the new one serves, and comes back when that fails.
+        type: str
+        default: ""
       pull:
         description: >-
           When the image is fetched. `missing`: if the server has none under that reference. `always`: also if the
@@ -260,6 +266,12 @@ options:
           where two run side by side. Further replicas have their number behind it: `queue-2`.
         type: str
         default: ""
+      volume_owners:
+        description: >-
+          Whose a fresh volume is, `uid` or `uid:gid` in quotes, by its name or path. Left out, it is that of `user`,
+          where that is a number. What has content is never touched.
+        type: dict
+        default: {}
       workdir:
         description: >-
           Directory that the command starts in; the image's own where left out.

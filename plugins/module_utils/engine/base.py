@@ -22,7 +22,7 @@ class NetworkGoneError(EngineError):
 @dataclass(frozen=True)
 class Container:
     """A container of one of our apps, as the engine lists it; `address` is empty unless it is on one network alone,
-    and `canary` tells that it began as one."""
+    `canary` tells that it began as one, and `writes` are the volumes and paths of the server that it may write."""
 
     id: str
     name: str
@@ -37,6 +37,7 @@ class Container:
     replica: int = 1
     address: str = ""
     canary: bool = False
+    writes: tuple[str, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -107,6 +108,9 @@ class Engine(Protocol):
 
     def remove_network(self, name: str) -> None:
         """Remove a network. One that is gone, or that something else is on, is left alone."""
+
+    def volume_directory(self, name: str) -> str:
+        """The directory on the server that is the named volume; empty where it is none, or its owners are others."""
 
     def address(self, container: str) -> str:
         """The address of a running container at which the host reaches it."""

@@ -101,6 +101,9 @@ def container(listed: Mapping[str, Any]) -> Container:
         replica=int(replica) if replica.isdigit() else 1,
         address=addresses[0] if len(addresses) == 1 else "",
         canary="portside.canary" in labels,
+        writes=tuple(
+            mount.get("Name") or mount.get("Source") or "" for mount in listed.get("Mounts") or () if mount.get("RW")
+        ),
     )
 
 
@@ -263,6 +266,20 @@ class DockerEngine:
                 # Docker answers 403 where a container is on it.
                 if error.status_code not in {403, 404, 409}:
                     raise
+
+    def volume_directory(self, name: str) -> str:
+        """The directory on the server that is the named volume; empty where it is none, or its owners are others.
+
+        A volume with options may be another machine's; with user namespaces the numbers of users mean others.
+        """
+        with _calls(f"inspect volume {name}"):
+            try:
+                found = self._client.inspect_volume(name)
+            except docker.errors.NotFound:
+                return ""
+            mapped = any("userns" in option for option in self._client.info().get("SecurityOptions") or ())
+        plain = found.get("Driver") == "local" and not found.get("Options") and not mapped
+        return str(found["Mountpoint"]) if plain else ""
 
     def address(self, container: str) -> str:
         """The address of a running container at which the host reaches it; empty where it has none (yet)."""

@@ -6,7 +6,7 @@ one goes on serving.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,15 @@ class Job:
         }
 
 
-def run(engine: Engine, clock: Clock, job: Job, config: Mapping[str, Any], networks: Sequence[str]) -> None:
+def run(
+    engine: Engine,
+    clock: Clock,
+    job: Job,
+    config: Mapping[str, Any],
+    networks: Sequence[str],
+    *,
+    made: Callable[[], None] = lambda: None,
+) -> None:
     """Do one job, and remove its container.
 
     Args:
@@ -66,6 +74,7 @@ def run(engine: Engine, clock: Clock, job: Job, config: Mapping[str, Any], netwo
         job: what is to be done.
         config: body of the release's create call.
         networks: those that the release is on, the first of which stands in the body.
+        made: called between the making of its container and its start.
 
     Raises:
         JobFailedError: it failed; with the last lines of its log.
@@ -74,6 +83,7 @@ def run(engine: Engine, clock: Clock, job: Job, config: Mapping[str, Any], netwo
     container = engine.create(job.name, job.config(config))
     for network in networks[1:]:
         engine.connect(container, network, job.name)
+    made()
     engine.start(container)
     ended = wait(engine, clock, container, job.timeout)
     status = engine.condition(container).exit_code

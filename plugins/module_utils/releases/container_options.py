@@ -56,6 +56,13 @@ CONTAINER: Spec = {
         "Left out, it is the name of the app with `expose: private` or `strategy: recreate`, and a new one in each "
         "release otherwise, where two run side by side. Further replicas have their number behind it: `queue-2`.",
     },
+    "volume_owners": {
+        "type": "dict",
+        "default": {},
+        "example": '{data: "1000:1000"}',
+        "description": "Whose a fresh volume is, `uid` or `uid:gid` in quotes, by its name or path. Left out, it is "
+        "that of `user`, where that is a number. What has content is never touched.",
+    },
     "workdir": {
         "type": "str",
         "default": "",

@@ -7,7 +7,7 @@ import re
 
 from ansible_collections.portside.vps.plugins.module_utils.masking import SHORTEST
 from ansible_collections.portside.vps.plugins.module_utils.releases import container_body, mounts, rights
-from ansible_collections.portside.vps.plugins.module_utils.shape import Item, text, twice
+from ansible_collections.portside.vps.plugins.module_utils.shape import Item, near, text, twice
 
 # Docker takes any name; the shell, and people, don't.
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -54,12 +54,29 @@ def _mounts(app: Item) -> list[str]:
                 f"`volumes` item `{volume}`: unknown flag `{', '.join(sorted(unknown))}`: "
                 f"allowed are {', '.join(sorted(mounts.FLAGS))}"
             )
+    found += _owners(app)
     for memory in app["tmpfs"]:
         path, _, options = memory.partition(":")
         if not re.fullmatch(r"/[^\s,:]*[^\s,:/]", path) or not re.fullmatch(r"[\w=,%-]*", options):
             found.append(f"`tmpfs` item `{memory}`: write `/path`, or `/path:size=64m,mode=1777`")
         targets.append(path.rstrip("/"))
     return [*found, *(f"`volumes` and `tmpfs`: {target} is mounted more than once" for target in twice(targets))]
+
+
+def _owners(app: Item) -> list[str]:
+    found = []
+    sources = {volume.partition(":")[0] for volume in app["volumes"]}
+    for source, owner in app["volume_owners"].items():
+        if source not in sources:
+            found.append(f"`volume_owners`: `{source}` is not one of `volumes`: {near(source, sources)}")
+        if not mounts.OWNER.fullmatch(str(owner)):
+            found.append(
+                f'`volume_owners`: `{source}: {owner}`: write numbers in quotes, `{source}: "1000:1000"`: the names of '
+                "users are known in the image alone"
+            )
+        else:
+            app["volume_owners"][source] = str(owner)
+    return found
 
 
 def _limits(app: Item) -> list[str]:

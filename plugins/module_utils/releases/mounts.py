@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 VOLUME = re.compile(
     r"(?P<source>/[^:\s]*|[A-Za-z0-9][A-Za-z0-9_.-]*):(?P<target>/[^:\s]*)(?::(?P<flags>[A-Za-z]+(?:,[A-Za-z]+)*))?"
 )
+# What a file is called: an ending that begins with a letter (`app-1.2` is a directory), unless it says directory; and
+# files without one that programs look for.
+ENDING = re.compile(r".+\.(?!d$)[A-Za-z][A-Za-z0-9]{0,9}")
+FILES = frozenset(
+    ["Caddyfile", "Dockerfile", "Procfile", "hosts", "passwd", ".env", ".htpasswd", ".netrc", ".npmrc", ".pgpass"]
+)
+OWNER = re.compile(r"(?P<user>[0-9]{1,10})(?::(?P<group>[0-9]{1,10}))?")
 FLAGS = frozenset(["ro", "rw", "nocopy", "z", "Z", "shared", "rshared", "slave", "rslave", "private", "rprivate"])
 
 
@@ -54,3 +62,31 @@ def parse(volume: str) -> Mount | None:
 def of(volumes: Iterable[str]) -> list[Mount]:
     """The volumes of a list that was checked."""
     return [mount for volume in volumes if (mount := parse(volume))]
+
+
+def is_file(mount: Mount) -> bool:
+    """Whether what is mounted is a file and no directory, as far as its names tell."""
+    names = [PurePosixPath(path).name for path in (mount.source, mount.target)]
+    return not mount.named and any(ENDING.fullmatch(name) or name in FILES for name in names)
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two sources are the same volume, or one path holds the other."""
+    return one == other or f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
+def owners(volumes: Iterable[str], declared: Mapping[str, str], user: str) -> dict[str, tuple[int, int]]:
+    """Whose the fresh volumes are to be: user and group by source, -1 for a group that is left alone.
+
+    Args:
+        volumes: as declared.
+        declared: the owners that the app names, by source.
+        user: whom the container runs as. A name is known to the image alone.
+    """
+    said = {canonical(source) if source.startswith("/") else source: owner for source, owner in declared.items()}
+    found = {}
+    for mount in of(volumes):
+        parts = OWNER.fullmatch(said.get(mount.source) or ("" if mount.read_only else user))
+        if parts:
+            found[mount.source] = (int(parts["user"]), int(parts["group"] or -1))
+    return found

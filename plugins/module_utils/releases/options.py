@@ -116,6 +116,13 @@ APP: Spec = {
         "description": "Image reference with a tag or digest, such as `ghcr.io/acme/shop-api:1.4.2`. "
         "Needed unless `state: absent`.",
     },
+    "renamed_from": {
+        "type": "str",
+        "default": "",
+        "example": "db",
+        "description": "What the app was called before. The old one stops before the new one starts, on the same "
+        "volumes; it goes when the new one serves, and comes back when that fails.",
+    },
     "pull": {
         "type": "str",
         "choices": ["missing", "always", "never"],

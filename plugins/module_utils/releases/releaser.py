@@ -35,6 +35,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.steps import
     hand,
     records,
     removal,
+    renaming,
     repair,
     rollback,
 )
@@ -94,7 +95,7 @@ class Releaser:
 
     def predict(self, apps: Sequence[App], declared: Sequence[App] = ()) -> list[Outcome]:
         """What `run` would do; nothing is changed."""
-        return self._each(apps, self._foresee, self._host.store.salt() or b"")
+        return self._each(apps, lambda job: self._foresee(job, [*declared, *apps]), self._host.store.salt() or b"")
 
     def roll_back(self, app: App, number: int | None, declared: Sequence[App] = ()) -> list[Outcome]:
         """Bring back an earlier release of the app, as a new release with the same image, declaration and secrets.
@@ -162,8 +163,8 @@ class Releaser:
         return self._host.images.needed(apps)
 
     def orphans(self, apps: Iterable[App]) -> list[str]:
-        """Apps that are on the host and not in the list."""
-        declared = {app.name for app in apps}
+        """Apps that are on the host and not in the list, nor what one of these was called before."""
+        declared = {name for app in apps for name in (app.name, app.renamed_from)}
         return sorted(({item.app for item in self._host.engine.containers()} | {*self._serving()}) - declared)
 
     def forget_failures(self, apps: Iterable[App]) -> None:
@@ -225,7 +226,7 @@ class Releaser:
         state = adoption.adopted(app.name, own, served)
         return replace(state, upstream_file=app.upstream_file) if served is not None else state
 
-    def _foresee(self, job: Job) -> None:
+    def _foresee(self, job: Job, apps: Sequence[App]) -> None:
         outcome, state = job.outcome, job.state
         if not job.app.present:
             if job.containers or state.releases or state.ports:
@@ -250,8 +251,14 @@ class Releaser:
             outcome.did(DONE[decision.action])
             outcome.reason = decision.reason
         if decision.action == plan.DEPLOY:
+            why = deploy.unfit(job, apps, foreseen=True)
+            if why:
+                raise ReleaseError(f"not released: {why}")
             records.diff(job, live)
             outcome.image = job.app.image
+        elif renaming.left(job):
+            outcome.did("repaired")
+            outcome.reason = f"app `{job.app.renamed_from}`, which it was, is still there"
 
     def _settle(self, job: Job, apps: Sequence[App]) -> None:
         if not job.app.present:
@@ -283,5 +290,6 @@ class Releaser:
             canaries.end(job, canaries.of(job))
         else:
             records.refresh(job)
+        renaming.finish(job)
         job.outcome.show(job.state.live)
         canaries.tell(job)

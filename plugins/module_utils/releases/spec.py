@@ -71,6 +71,8 @@ class App:
     name: str
     image: str
     present: bool = True
+    renamed_from: str = ""
+    host_access: tuple[str, ...] = ()
     pull: str = "missing"
     port: int | None = None
     expose: str = "public"
@@ -154,6 +156,8 @@ def app(options: Mapping[str, Any]) -> App:
         name=options["name"],
         image=options["image"] or "",
         present=options["state"] == "present",
+        renamed_from=options["renamed_from"],
+        host_access=tuple(options["host_access"]),
         pull=options["pull"],
         port=options["port"],
         expose=options["expose"],

@@ -120,6 +120,8 @@ def problems(app: Item) -> list[str]:
                 f"`image: {app['image']}`: with `image_archive` it is the name that the image gets on the server, "
                 "`shop:1.4.2` for instance: a name and a tag, no digest"
             )
+    if app["renamed_from"] and not containers.NAME.fullmatch(app["renamed_from"]):
+        found.append(f"`renamed_from: {app['renamed_from']}` is no name of an app")
     found.append(bind_problem(app["bind"]))
     found += _ports(app)
     found += _strategy(app)
@@ -159,7 +161,19 @@ def clashes(apps: list[Item]) -> list[str]:
     for path in twice(app["upstream_file"] for app in present if app.get("upstream_file")):
         owners = ", ".join(f"`{app['name']}`" for app in present if app.get("upstream_file") == path)
         found.append(f"`upstream_file: {path}` belongs to more than one app: {owners}")
-    return found + _retagged(present)
+    return found + _renamed(present) + _retagged(present)
+
+
+def _renamed(present: list[Item]) -> list[str]:
+    """A sentence for each old name that is still somebody's, or that more than one app had."""
+    names = {app["name"] for app in present}
+    found = [
+        f"app `{app['name']}`: `renamed_from: {app['renamed_from']}`: an app of that name is in the list as well"
+        for app in present
+        if app["renamed_from"] in names
+    ]
+    former = [app["renamed_from"] for app in present if app["renamed_from"]]
+    return found + [f"`renamed_from: {name}` stands at more than one app" for name in twice(former)]
 
 
 def _retagged(present: list[Item]) -> list[str]:

@@ -15,6 +15,7 @@ from ansible_collections.portside.vps.plugins.module_utils.engine.base import (
     Image,
     NetworkGoneError,
 )
+from ansible_collections.portside.vps.plugins.module_utils.releases import mounts
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import FrontError
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock
 from ansible_collections.portside.vps.plugins.module_utils.releases.proof import Seen
@@ -161,6 +162,11 @@ class FakeEngine:
                 replica=int(box.config["Labels"].get("portside.replica", 1)),
                 canary="portside.canary" in box.config["Labels"],
                 address=self.address(box.id) if box.status == "running" and len(box.networks) == 1 else "",
+                writes=tuple(
+                    mount.source
+                    for mount in mounts.of(box.config["HostConfig"].get("Binds", ()))
+                    if not mount.read_only
+                ),
             )
             for box in self.host.boxes.values()
         ]
@@ -220,6 +226,10 @@ class FakeEngine:
     def remove_network(self, name: str) -> None:
         self.host.networks.discard(name)
         self.host.effect("remove network")
+
+    def volume_directory(self, name: str) -> str:
+        path = self.host.root.parent / "volumes" / name
+        return str(path) if path.exists() else ""
 
     def address(self, container: str) -> str:
         return self.host.addresses.get(container, "172.18.0.2")

@@ -19,8 +19,10 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.steps import
     gates,
     records,
     removal,
+    renaming,
     repair,
     switch,
+    volumes,
 )
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.job import Job
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import RejectedError, ReleaseError
@@ -40,10 +42,24 @@ def deploy(job: Job, image: Image | None, apps: Sequence[App]) -> None:
         _deploy(job, image, apps)
 
 
+def unfit(job: Job, apps: Sequence[App], *, foreseen: bool = False) -> str:
+    """Why the server, as it is now, has no room for a release of the app: nothing of it was begun. Empty where it has.
+
+    Args:
+        job: the app.
+        apps: all that are declared.
+        foreseen: see renaming.shared.
+    """
+    return volumes.problem(job.app, restored=job.restores is not None) or renaming.shared(
+        job.app, apps, job.host.engine.containers(), foreseen=foreseen
+    )
+
+
 def _deploy(job: Job, image: Image | None, apps: Sequence[App]) -> None:
     app = job.app
     records.diff(job, job.state.live)
     why = order.missing(app.depends_on, job.host.running())
+    why = why or unfit(job, apps)
     if why:
         raise ReleaseError(f"not released: {why}")
     if spec.floating(app.image):
@@ -56,7 +72,12 @@ def _deploy(job: Job, image: Image | None, apps: Sequence[App]) -> None:
         trial = job.state.canary
         serves = boxes.stand(job.containers, [trial])
         canaries.withdraw(job, trial, states.RETIRED, "replaced by a later release", ready=serves)
-    release = _begin(job, image, apps)
+    try:
+        renaming.stop_old(job)
+        release = _begin(job, image, apps)
+    except (ReleaseError, EngineError, OSError):
+        renaming.put_back(job)
+        raise
     job.outcome.did("deployed as a canary" if release.share else "deployed")
     try:
         release = _bring_up(job, release)
@@ -65,6 +86,7 @@ def _deploy(job: Job, image: Image | None, apps: Sequence[App]) -> None:
         _fall_back(job, release, error)
         raise
     removal.prune(job)
+    renaming.finish(job)
 
 
 def _begin(job: Job, image: Image, apps: Sequence[App]) -> Release:
@@ -112,12 +134,14 @@ def _bring_up(job: Job, release: Release) -> Release:
     with job.host.shared:
         for network, bridge in app.network_bridges.items():
             job.host.engine.ensure_network(network, bridge)
+    volumes.make_directories(job)
     if release.restores is None:
         _run_before(job, release, configs[0])
     made = [
         (job.host.engine.create(replica.container, config), replica)
         for replica, config in zip(release.replicas, configs, strict=True)
     ]
+    volumes.hand_over(job)
     for container, _ in made:
         for network in app.networks[1:]:
             job.host.engine.connect(container, network, app.name)
@@ -129,7 +153,8 @@ def _bring_up(job: Job, release: Release) -> Release:
         try:
             job.host.engine.start(container)
         except EngineError as error:
-            text = job.told(release, f"its container could not be started: {error}", ())
+            said = volumes.explained(job, str(error))
+            text = job.told(release, f"its container could not be started: {said}", ())
             raise ReleaseError(text) from error
     gates.wait(job, made)
     switch.hand_over(job, [container for container, _ in made])
@@ -168,7 +193,9 @@ def _run_before(job: Job, release: Release, config: Mapping[str, Any]) -> None:
         bare = job.app.before_entrypoint == "none"
         task = before.Job(release.container, number, command, job.app.before_timeout, bare)
         try:
-            before.run(job.host.engine, job.host.clock, task, config, job.app.networks)
+            before.run(
+                job.host.engine, job.host.clock, task, config, job.app.networks, made=lambda: volumes.hand_over(job)
+            )
         except JobFailedError as error:
             text = job.told(release, str(error), error.lines, task.name, command)
             raise RejectedError(text) from error
@@ -189,14 +216,21 @@ def _fall_back(job: Job, release: Release, error: Exception) -> None:
     why = job.quotable(str(error.__cause__ or error if rejected else error).splitlines()[0])
     note = f"did not pass its gate on {job.host.today()}: {why}" if rejected else why
     repair.give_up(job, release, note, rejected=rejected)
+    volumes.remove_directories(job)
+    renaming.put_back(job)
 
 
 def _allocate(job: Job, apps: Sequence[App]) -> AppState:
     app, state = job.app, job.state
     others = {port for other in apps if other.name != app.name for port in other.host_ports}
-    known = [other for name, other in job.host.store.readable().items() if name != app.name]
+    known = [other for name, other in job.host.store.readable().items() if name not in {app.name, app.renamed_from}]
     others |= {port for other in known for port in (*other.ports, *plan.ports_in_use(other))}
-    others |= {port for box in job.host.engine.containers() if box.app != app.name for port in box.host_ports}
+    others |= {
+        port
+        for box in job.host.engine.containers()
+        if box.app not in {app.name, app.renamed_from}
+        for port in box.host_ports
+    }
     live = {*plan.ports_in_use(state)}
     candidates = [] if not app.published or app.host_ports else [port for port in state.ports if port not in live]
     busy = {port for port in candidates if job.host.busy(app.bind, port)}

@@ -61,7 +61,8 @@ class Job:
 
     `hash` is that of its declaration, `containers` are those seen last, `restores` is the release that a rollback
     brings back, `adopted` says that its state file was lost, and `stopped` are the containers that had to leave before
-    a new release could come, each with the restart policy that it had.
+    a new release could come, each with the restart policy that it had; `moved` are such containers under an old name of
+    the app, and `made_directories` what was made on the server for its volumes.
     """
 
     host: Host
@@ -73,6 +74,8 @@ class Job:
     restores: int | None = None
     adopted: bool = False
     stopped: dict[str, str] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)
+    made_directories: list[str] = field(default_factory=list)
 
     def own(self) -> list[Container]:
         """The containers of its releases, as they are now."""
