@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from ansible_collections.portside.vps.plugins.module_utils import telltale, terminal
 from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container, Engine, EngineError
 from ansible_collections.portside.vps.plugins.module_utils.masking import masked
-from ansible_collections.portside.vps.plugins.module_utils.releases import boxes, hints, kept_site, plan, proof
+from ansible_collections.portside.vps.plugins.module_utils.releases import (
+    boxes,
+    denied,
+    hints,
+    kept_site,
+    plan,
+    proof,
+)
 from ansible_collections.portside.vps.plugins.module_utils.releases.front import Front
 from ansible_collections.portside.vps.plugins.module_utils.releases.gate import Answer, Clock
 from ansible_collections.portside.vps.plugins.module_utils.releases.images import Images
@@ -121,7 +128,9 @@ class Job:
             text += f"\nLast lines of {container}:\n" + "\n".join(f"  {line}" for line in lines)
         elif container:
             text += f"\n{container} wrote nothing"
-        for word, hint in zip(("What to do", "Or"), hints.said(self._case(what, lines, job)), strict=False):
+        lacking = denied.hint(lines, self.app.cap_add, str(self.app.container.get("user", "")))
+        cures = [*filter(None, [lacking]), *hints.said(self._case(what, lines, job))]
+        for word, hint in zip(("What to do", "Or"), cures, strict=False):
             text += f"\n{word}: {hint}."
         return self.quotable(text)
 
