@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.portside.vps.plugins.module_utils import terminal
 from ansible_collections.portside.vps.plugins.module_utils.masking import masked
+from ansible_collections.portside.vps.plugins.module_utils.telling import TellingModule
 
 # User and password of a URL (RFC 3986, section 3.2.1), and of what somebody took for one: a quote, `#`, `?` and even
 # `/` or `@` not percent-encoded. Rather too much is masked than a part of a password shown.
@@ -23,7 +23,7 @@ def without_logins(text: str) -> str:
     return LOGIN.sub("***", text)
 
 
-class QuietModule(AnsibleModule):  # type: ignore[misc]  # ansible-core has no types
+class QuietModule(TellingModule):
     """An AnsibleModule that logs that it ran, but not with what, and that masks what is read, not what is gone by.
 
     Ansible writes all arguments into the journal as one text, and masks the values of `no_log` options in it. A value

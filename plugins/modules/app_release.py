@@ -599,6 +599,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.releaser imp
 from ansible_collections.portside.vps.plugins.module_utils.releases.spec import App
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import Outcome, Settings
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
+from ansible_collections.portside.vps.plugins.module_utils.telling import no_traceback
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "apps": {
@@ -768,6 +769,7 @@ def _result(outcomes: list[Outcome], orphans: list[str]) -> dict[str, Any]:
     }
 
 
+@no_traceback
 def main() -> None:
     """Entry point."""
     module = QuietModule(

@@ -72,6 +72,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.gate import 
 from ansible_collections.portside.vps.plugins.module_utils.releases.releaser import Releaser
 from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcome import Settings
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
+from ansible_collections.portside.vps.plugins.module_utils.telling import no_traceback
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "apps": {"type": "list", "elements": "dict", "default": [], "options": shape.argument_spec(options.APP)},
@@ -112,6 +113,7 @@ def _look(params: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@no_traceback
 def main() -> None:
     """Entry point."""
     module = QuietModule(argument_spec=ARGUMENTS, supports_check_mode=True, facts=FACTS)

@@ -69,6 +69,7 @@ from ansible_collections.portside.vps.plugins.module_utils.command import Comman
 from ansible_collections.portside.vps.plugins.module_utils.files import write_atomic
 from ansible_collections.portside.vps.plugins.module_utils.lock import LockError, alone
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
+from ansible_collections.portside.vps.plugins.module_utils.telling import no_traceback
 
 # A slow mirror and a small disk: an hour is a hang, less may be real work.
 INSTALL_TIMEOUT = 3600.0
@@ -136,6 +137,7 @@ def _install(names: list[str], recommends: bool) -> None:
         )
 
 
+@no_traceback
 def main() -> None:
     """Entry point."""
     module = QuietModule(

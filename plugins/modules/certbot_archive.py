@@ -58,8 +58,10 @@ from ansible_collections.portside.vps.plugins.module_utils.certbot import archiv
 from ansible_collections.portside.vps.plugins.module_utils.certbot.host import LOCK, LOCK_LIMIT, Host
 from ansible_collections.portside.vps.plugins.module_utils.lock import LockError, alone
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
+from ansible_collections.portside.vps.plugins.module_utils.telling import no_traceback
 
 
+@no_traceback
 def main() -> None:
     """Entry point."""
     module = QuietModule(

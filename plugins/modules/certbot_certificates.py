@@ -283,6 +283,7 @@ from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
 from ansible_collections.portside.vps.plugins.module_utils.lock import LockError, alone
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
+from ansible_collections.portside.vps.plugins.module_utils.telling import no_traceback
 
 ARGUMENTS: dict[str, Any] = {
     "certificates": {
@@ -437,6 +438,7 @@ def _check_own(wanted: Wanted) -> None:
         raise InputError("\n".join(unfit))
 
 
+@no_traceback
 def main() -> None:
     """Entry point."""
     module = QuietModule(argument_spec=ARGUMENTS, supports_check_mode=True, facts=("certificates", "removed"))

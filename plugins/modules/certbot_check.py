@@ -47,8 +47,10 @@ from ansible_collections.portside.vps.plugins.module_utils.certbot import check
 from ansible_collections.portside.vps.plugins.module_utils.certbot.host import Host
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
+from ansible_collections.portside.vps.plugins.module_utils.telling import no_traceback
 
 
+@no_traceback
 def main() -> None:
     """Entry point."""
     module = QuietModule(

@@ -62,8 +62,10 @@ from ansible_collections.portside.vps.plugins.module_utils.certbot.managed_files
 from ansible_collections.portside.vps.plugins.module_utils.certbot.venv import Environment
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
+from ansible_collections.portside.vps.plugins.module_utils.telling import no_traceback
 
 
+@no_traceback
 def main() -> None:
     """Entry point."""
     module = QuietModule(

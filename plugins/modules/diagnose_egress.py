@@ -44,8 +44,10 @@ from pathlib import Path
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import egress
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
+from ansible_collections.portside.vps.plugins.module_utils.telling import no_traceback
 
 
+@no_traceback
 def main() -> None:
     """Run the module."""
     module = QuietModule(

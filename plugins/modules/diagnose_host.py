@@ -48,6 +48,7 @@ from pathlib import Path
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import host
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
+from ansible_collections.portside.vps.plugins.module_utils.telling import no_traceback
 
 # What verdicts go by; the rest is quoted.
 FACTS = (
@@ -56,6 +57,7 @@ FACTS = (
 )
 
 
+@no_traceback
 def main() -> None:
     """Run the module."""
     module = QuietModule(

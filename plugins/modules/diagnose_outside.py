@@ -49,8 +49,10 @@ apps: {description: What webhooks and health path answered., type: dict, returne
 
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis import outside
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
+from ansible_collections.portside.vps.plugins.module_utils.telling import no_traceback
 
 
+@no_traceback
 def main() -> None:
     """Run the module."""
     module = QuietModule(

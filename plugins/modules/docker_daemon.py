@@ -75,6 +75,7 @@ from ansible_collections.portside.vps.plugins.module_utils.daemon.host import Da
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text, write_atomic, wrong_rights
 from ansible_collections.portside.vps.plugins.module_utils.lock import LockError, alone
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule, without_logins
+from ansible_collections.portside.vps.plugins.module_utils.telling import no_traceback
 
 LOCK = Path("/run/portside/docker.lock")
 # Seconds: several restarts of a daemon with many containers.
@@ -217,6 +218,7 @@ def _service_diff(state: str, running: bool) -> dict[str, str]:
     }
 
 
+@no_traceback
 def main() -> None:
     """Entry point."""
     module = QuietModule(

@@ -38,17 +38,18 @@ ports:
   returned: success
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils import uplink
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
+from ansible_collections.portside.vps.plugins.module_utils.telling import TellingModule, no_traceback
 from ansible_collections.portside.vps.plugins.module_utils.ufw import listeners
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import EntryError
 from ansible_collections.portside.vps.plugins.module_utils.ufw.exposure import exposure
 
 
+@no_traceback
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    module = TellingModule(argument_spec={}, supports_check_mode=True)
     try:
         module.exit_json(
             changed=False,

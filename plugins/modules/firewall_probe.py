@@ -52,7 +52,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.portside.vps.plugins.module_utils.telling import TellingModule, no_traceback
 from ansible_collections.portside.vps.plugins.module_utils.ufw.exposure import OPEN, REFUSED, SILENT, UNREACHABLE
 
 WORKERS = 64
@@ -83,9 +83,10 @@ def _probe(target: dict[str, Any], timeout: float) -> dict[str, Any]:
     return {**target, "answer": answer, "source": source}
 
 
+@no_traceback
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(
+    module = TellingModule(
         argument_spec={
             "targets": {
                 "type": "list",

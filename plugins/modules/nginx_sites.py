@@ -134,6 +134,7 @@ from ansible_collections.portside.vps.plugins.module_utils.nginx.host import Hos
 from ansible_collections.portside.vps.plugins.module_utils.nginx.passwords import HashError
 from ansible_collections.portside.vps.plugins.module_utils.nginx.tree import Change, PlanError, Text, Wanted, WantedFile
 from ansible_collections.portside.vps.plugins.module_utils.quiet import QuietModule
+from ansible_collections.portside.vps.plugins.module_utils.telling import no_traceback
 
 MAIN = Path(tree.NGINX) / "nginx.conf"
 NOTHING_CHANGED = "nginx goes on with the configuration that it has."
@@ -278,6 +279,7 @@ class Run:
         }
 
 
+@no_traceback
 def main() -> None:
     """Entry point."""
     site = {"type": "str", "required": True}

@@ -56,11 +56,11 @@ ansible_facts:
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils import uplink
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
 from ansible_collections.portside.vps.plugins.module_utils.os_release import facts
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store
+from ansible_collections.portside.vps.plugins.module_utils.telling import TellingModule, no_traceback
 
 # Where the role nginx puts sites.
 SITES = Path("/etc/nginx/sites-enabled")
@@ -79,9 +79,10 @@ def served(store: Store, sites: Path = SITES) -> list[str]:
     return [name for name in store.names() if (sites / f"portside-{name}.conf").exists()]
 
 
+@no_traceback
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec={"state_dir": {"type": "path"}}, supports_check_mode=True)
+    module = TellingModule(argument_spec={"state_dir": {"type": "path"}}, supports_check_mode=True)
     state_dir = module.params["state_dir"]
     try:
         release = facts(Path("/etc/os-release").read_text(encoding="utf-8", errors="replace"))

@@ -48,9 +48,9 @@ superseded:
   returned: success
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError
 from ansible_collections.portside.vps.plugins.module_utils.lock import LockError
+from ansible_collections.portside.vps.plugins.module_utils.telling import TellingModule, no_traceback
 from ansible_collections.portside.vps.plugins.module_utils.ufw import change, revert
 
 ARGUMENTS = {
@@ -59,9 +59,10 @@ ARGUMENTS = {
 }
 
 
+@no_traceback
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = TellingModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     outcome = ""
     if module.params["state"] == "taken_back":
         if not change.wait_until_taken_back(revert.REVERT_SECONDS):

@@ -203,9 +203,9 @@ import contextlib
 from collections.abc import Callable
 from typing import TypeVar
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.portside.vps.plugins.module_utils import uplink
 from ansible_collections.portside.vps.plugins.module_utils.lock import LockError
+from ansible_collections.portside.vps.plugins.module_utils.telling import TellingModule, no_traceback
 from ansible_collections.portside.vps.plugins.module_utils.ufw import change, guard, host, revert
 from ansible_collections.portside.vps.plugins.module_utils.ufw.confined import declare_confined
 from ansible_collections.portside.vps.plugins.module_utils.ufw.declared import (
@@ -305,7 +305,7 @@ def _checked(wrong: list[str], check: Callable[[], T]) -> T | None:
         return None
 
 
-def _policy(module: AnsibleModule) -> Policy:
+def _policy(module: TellingModule) -> Policy:
     """The wanted policy, from the parameters and what only the host knows (ports of sshd, the connection)."""
     wanted = module.params
     wrong: list[str] = []
@@ -346,7 +346,7 @@ def _policy(module: AnsibleModule) -> Policy:
     )
 
 
-def _plan(module: AnsibleModule) -> tuple[Policy, Present, Plan]:
+def _plan(module: TellingModule) -> tuple[Policy, Present, Plan]:
     policy, present = _policy(module), host.present()
     obstacles = host.other_firewalls() + problems(present, policy, uplink.interfaces())
     if policy.guard:
@@ -357,9 +357,10 @@ def _plan(module: AnsibleModule) -> tuple[Policy, Present, Plan]:
     return policy, present, plan(present, policy)
 
 
+@no_traceback
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module = TellingModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     installed = host.installed()
     awaits_packages = not installed and not module.check_mode
     if awaits_packages and not module.params["packages_follow"]:
@@ -398,7 +399,7 @@ def main() -> None:
     )
 
 
-def _look(module: AnsibleModule, only_look: bool) -> tuple[Policy, Present, Plan, str]:
+def _look(module: TellingModule, only_look: bool) -> tuple[Policy, Present, Plan, str]:
     """The plan, and the change that waited when it was made. Made again if that was taken back meanwhile."""
     if only_look:
         return (*_plan(module), "")

@@ -65,6 +65,7 @@ FINAL = (
     "basic auth",
     "no matching",
     "invalid",
+    "no space left",
 )
 
 

@@ -48,6 +48,7 @@ from ansible_collections.portside.vps.plugins.module_utils.releases.steps.outcom
 )
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
 from ansible_collections.portside.vps.plugins.module_utils.shape import InvalidInputError
+from ansible_collections.portside.vps.plugins.module_utils.telling import explained
 
 # So many apps are worked on at a time: most of a release is waiting, for an app to start and for requests to end.
 AT_ONCE = 4
@@ -218,7 +219,7 @@ class Releaser:
         ) as error:
             outcome.action = "failed"
             outcome.failed = True
-            outcome.message = str(error)
+            outcome.message = explained(str(error))
         return outcome
 
     def _adopted(self, app: App, own: Sequence[Container]) -> AppState:
