@@ -9,7 +9,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.portside.vps.plugins.module_utils.releases.archive import ArchiveError, Content, content
-from ansible_collections.portside.vps.plugins.module_utils.releases.spec import reference
+from ansible_collections.portside.vps.plugins.module_utils.releases.spec import spelt_out
 
 MODULE = "portside.vps.app_release"
 
@@ -62,10 +62,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no t
 
     def _refuse_names_of_others(self, contents: Mapping[str, Content]) -> None:
         """Loading a file would make the image of another app name what is in it, at least for a moment."""
-        images = {str(app["name"]): reference(str(app["image"])) for app in self._task.args["apps"] if app.get("image")}
+        images = {str(app["name"]): spelt_out(str(app["image"])) for app in self._task.args["apps"] if app.get("image")}
         for app, found in contents.items():
             for name in found.names:
-                called = reference(name)
+                called = spelt_out(name)
                 owner = next((other for other, image in images.items() if image == called != images[app]), None)
                 if owner:
                     raise AnsibleActionFail(

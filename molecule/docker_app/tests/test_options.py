@@ -37,6 +37,7 @@ def box(server):
             "extra_hosts": {"db.internal": "192.0.2.7", "server.internal": "host-gateway"},
             "user": "10001:10002",
             "workdir": "/usr/share",
+            "hostname": "box-of-the-lab",
             "memory": "96m",
             "cpus": 0.5,
             "pids": 200,
@@ -92,6 +93,8 @@ SEEN = {
     "the image takes none": ("touch /x /usr/share/x 2>/dev/null; ls /x /usr/share/x 2>/dev/null | wc -l", "0\n"),
     "a mount that is read-only": ("touch /srv/box/x 2>/dev/null || echo refused", "refused\n"),
     "a mount of its own": ("grep -c ' /data ' /proc/mounts", "1\n"),
+    "a fresh volume of its own": ("stat -c '%u %g' /data; touch /data/x && echo written", "10001 10002\nwritten\n"),
+    "a host name of its own": ("hostname", "box-of-the-lab\n"),
     "init": ("tr '\\0' ' ' < /proc/1/cmdline | cut -d' ' -f1", "/sbin/docker-init\n"),
 }
 

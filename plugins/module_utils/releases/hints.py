@@ -151,8 +151,7 @@ HINTS: tuple[Hint, ...] = (
     Hint(
         "swallowed",
         "the image's ENTRYPOINT `{program}` gets the command as its arguments, and need not run it at all: write "
-        "only what that program takes, or give the image an ENTRYPOINT that runs what it gets (a script that ends in "
-        '`exec "$@"`)',
+        "`before_entrypoint: none`, which runs the command as it stands, or only what that program takes",
         r"",
         when=lambda case: case.before and bool(case.takes_arguments),
     ),

@@ -128,8 +128,8 @@ class Images:
     def _names_of_others(self, app: App) -> Iterator[None]:
         """What names in the file stood for before it is loaded, they stand for afterwards: but for the app's own, an
         image of somebody else's may be called so."""
-        own = spec.reference(app.image)
-        others = [name for name in self.archives[app.name].names if spec.reference(name) != own]
+        own = spec.spelt_out(app.image)
+        others = [name for name in self.archives[app.name].names if spec.spelt_out(name) != own]
         before = {name: image for name in others if (image := self.engine.image(name))}
         try:
             yield

@@ -252,7 +252,7 @@ def registry_of(image: str) -> str:
     return registry(first)
 
 
-def reference(image: str) -> str:
+def spelt_out(image: str) -> str:
     """The one spelling of an image reference, as Docker has it: registry, repository, and tag or digest.
 
     `redis:7` is `docker.io/library/redis:7` (github.com/distribution/reference, normalize.go).

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from ansible_collections.portside.vps.plugins.module_utils.releases import containers, order, reference
 from ansible_collections.portside.vps.plugins.module_utils.releases.options import APP, REGISTRY
-from ansible_collections.portside.vps.plugins.module_utils.releases.spec import reference, registry
+from ansible_collections.portside.vps.plugins.module_utils.releases.spec import registry, spelt_out
 from ansible_collections.portside.vps.plugins.module_utils.shape import (
     LARGEST_PORT,
     PUBLIC,
@@ -187,7 +187,7 @@ def _retagged(present: list[Item]) -> list[str]:
         for other in present
         if other is not app
         and other["image"]
-        and reference(other["image"]) == reference(app["image"])
+        and spelt_out(other["image"]) == spelt_out(app["image"])
         and other["image_archive"] != app["image_archive"]
         and not (other["pull"] == "never" and not other["image_archive"])
     ]

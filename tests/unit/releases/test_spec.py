@@ -143,4 +143,4 @@ def test_images_without_a_fixed_tag(image: str, floating: bool) -> None:
     ],
 )
 def test_an_image_has_one_spelling(image: str, reference: str) -> None:
-    assert spec.reference(image) == reference
+    assert spec.spelt_out(image) == reference

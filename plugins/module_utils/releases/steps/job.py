@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ansible_collections.portside.vps.plugins.module_utils import telltale, terminal
-from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container, Engine, EngineError
+from ansible_collections.portside.vps.plugins.module_utils.engine.base import Container, Engine, EngineError, Image
 from ansible_collections.portside.vps.plugins.module_utils.masking import masked
 from ansible_collections.portside.vps.plugins.module_utils.releases import (
     boxes,
@@ -147,7 +147,7 @@ class Job:
             lines=lines,
             said=what,
             command=job or self.app.command,
-            entrypoint=image.entrypoint if image else (),
+            entrypoint=self._entrypoint(image, bool(job)),
             built_for=image.architecture if image else "",
             machine=platform.machine(),
             port=self.app.port,
@@ -157,6 +157,13 @@ class Job:
             read_only=bool(self.app.container.get("read_only")),
             before=bool(job),
         )
+
+    def _entrypoint(self, image: Image | None, before: bool) -> Sequence[str]:
+        """What gets the command as arguments."""
+        if before and self.app.before_entrypoint == "none":
+            return ()
+        own: Sequence[str] = self.app.container.get("entrypoint", ())
+        return own or (image.entrypoint if image else ())
 
     def _secrets(self) -> list[str]:
         found = [*self.app.secrets.values(), *kept_site.clear_passwords(self.app.extra)]
