@@ -257,12 +257,14 @@ failures:
 """
 
 import contextlib
+import os
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.certbot import (
+    cli_ini,
     converge,
     directory,
     host,
@@ -399,6 +401,8 @@ def _carry_out(module: QuietModule, wanted: Wanted) -> tuple[dict[str, Any], lis
             program=program,
             credentials={dns.name: here.credentials(dns.name) for dns in wanted.dns if dns.credentials},
             eab=wanted.eab,
+            account=plans.account(here, wanted),
+            cli_ini=cli_ini.files({**os.environ, **environment}, here.config_dir),
         )
         checks = _checks(params, here, wanted, environment, now)
         outcome = converge.Convergence(here, wanted, config, certbot, checks).run(standing)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.portside.vps.plugins.module_utils.certbot import names, problem
+from ansible_collections.portside.vps.plugins.module_utils.certbot import cli_ini, names, problem
 from ansible_collections.portside.vps.plugins.module_utils.certbot.decision import plugin_options
 from ansible_collections.portside.vps.plugins.module_utils.certbot.problem import Problem
 from ansible_collections.portside.vps.plugins.module_utils.certbot.wanted import Certificate
@@ -38,6 +38,8 @@ class Certbot:
         credentials: the credentials file by the name of a DNS challenge.
         eab_file: file for options that must not be seen in the list of processes; there while certbot runs.
         eab: key id and HMAC key; None for none.
+        account: the id of the account, where the host has several at the server; empty to leave it to certbot.
+        cli_ini: where options stand that hold for every certbot of the host.
         runner, sleep: replaced in tests.
     """
 
@@ -50,6 +52,8 @@ class Certbot:
     credentials: Mapping[str, Path] = field(default_factory=dict)
     eab_file: Path = Path("/run/portside-certbot-eab.ini")
     eab: tuple[str, str] | None = field(default=None, repr=False)
+    account: str = ""
+    cli_ini: Sequence[Path] = ()
     runner: Runner = _run
     sleep: Callable[[float], None] = time.sleep
 
@@ -101,6 +105,7 @@ class Certbot:
             "--agree-tos",
             "--no-eff-email",
             *self._contact(),
+            *(["--account", self.account] if self.account else []),
             "--cert-name",
             certificate.name,
             *(
@@ -161,6 +166,7 @@ class Certbot:
             if done.status == 0:
                 return []
             problems = problem.parse(done.stdout, done.stderr, self._log_since(before))
+            problems = cli_ini.blamed(problems, cli_ini.foreign(self.cli_ini))
             wait = problem.wait_before(problems, attempt) if patient else None
             if wait is None:
                 return problems

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ansible_collections.portside.vps.plugins.module_utils.certbot import decision, hook, own
+from ansible_collections.portside.vps.plugins.module_utils.certbot import cli_ini, decision, hook, own
 from ansible_collections.portside.vps.plugins.module_utils.certbot import host as hosts
 from ansible_collections.portside.vps.plugins.module_utils.certbot import timer as renewal_timer
 from ansible_collections.portside.vps.plugins.module_utils.certbot.client import Certbot
@@ -230,6 +230,7 @@ class Convergence:
         if still:
             # Counted: it would be ordered again on every run, until the CA's limit on certificates is reached.
             problem = Problem(NOT_AS_ORDERED, f"certbot reported success, but {'; '.join(still)}")
+            (problem,) = cli_ini.blamed([problem], cli_ini.foreign(self.certbot.cli_ini))
             self.checks.guard.remember([problem], certificate.domains)
             self.outcome.failures.append(
                 f"certificate {certificate.name}: {problem.detail}. What to do: {problem.next_step}."

@@ -99,6 +99,14 @@ def notes(host: Host) -> dict[str, dict[str, str]]:
     return {str(server): dict(entry) for server, entry in raw.items()} if isinstance(raw, dict) else {}
 
 
+def account(host: Host, wanted: Wanted) -> str:
+    """The id of the account to order with, where the host has several at the server and one is known to be ours; else
+    empty, and certbot takes the only one, or asks which."""
+    known = accounts(host.config_dir, wanted.server)
+    noted = notes(host).get(wanted.server, {}).get("account", "")
+    return noted if len(known) > 1 and noted in known else ""
+
+
 def _contact_differs(noted: Mapping[str, str] | None, account: str, email: str) -> bool:
     """Whether the account must be given another contact.
 

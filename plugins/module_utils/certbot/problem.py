@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 # Kinds that are no ACME error types (RFC 8555, section 6.7).
 UNREACHABLE = "unreachable"
+NO_ROUTE = "noRoute"
+ACCOUNTS = "accounts"
+CONFIG = "cli.ini"
 UNTRUSTED = "untrusted"
 LOCKED = "locked"
 NO_PROFILE = "profile"
@@ -71,6 +74,15 @@ _NEXT = {
     NO_PROFILE: "name one that the ACME server has in `profile`, or leave it out for the server's default",
     NO_DIRECTORY: f"the URL in {_DIRECTORY} must be the ACME server's directory",
     UNREACHABLE: f"the host must reach the ACME server: look at {_DIRECTORY}, the resolver, any proxy",
+    NO_ROUTE: (
+        "the host has no way to addresses of that family (`ip -4 route`, `ip -6 route`): a server with IPv6 alone "
+        "reaches what has IPv4 alone through an outbound proxy (site.yml: `portside_egress`) or its provider's NAT64"
+    ),
+    ACCOUNTS: (
+        "keep the one that your certificates are of (`grep ^account /etc/letsencrypt/renewal/*.conf`), and move the "
+        "folder of each other one out of /etc/letsencrypt/accounts"
+    ),
+    CONFIG: "take out of that file what says how certificates are obtained; the timer's renewals need that, too",
     UNTRUSTED: (
         "give the CA that signed the ACME server's own https certificate in `certbot_ca_file` "
         "(site.yml: `portside_acme_ca_file`)"
@@ -78,6 +90,22 @@ _NEXT = {
     NOT_AS_ORDERED: "look at `certbot certificates` on the host",
     OTHER: "see /var/log/letsencrypt/letsencrypt.log on the host",
 }
+
+# What certbot says before it talks to anybody, the kind of it, and its words in ours, with the groups in braces.
+_OWN_WORDS = (
+    (r"Another instance of Certbot is already running", LOCKED, "another certbot holds the lock"),
+    (
+        r"(?i)external account binding",
+        "externalAccountRequired",
+        "the ACME server wants accounts bound to a customer's",
+    ),
+    (
+        r"Please choose an account\s+Choices: \[(.*)\]",
+        ACCOUNTS,
+        "this host has several accounts at the ACME server: {0}",
+    ),
+    (r"^certbot: error: (.+)$", OTHER, "{0}"),
+)
 
 # Seconds to wait before each further attempt. certbot itself tries a rejected nonce once more, within one request; a
 # new attempt starts with authorizations that are valid already, so it has fewer requests to get through.
@@ -110,7 +138,7 @@ class Problem:
     @property
     def of_server(self) -> bool:
         """Whether it would meet every other certificate of the same ACME server too."""
-        return self.kind in {UNREACHABLE, UNTRUSTED, NO_DIRECTORY}
+        return self.kind in {UNREACHABLE, NO_ROUTE, UNTRUSTED, NO_DIRECTORY, ACCOUNTS}
 
     def __str__(self) -> str:
         about = f"{self.domain}: " if self.domain else ""
@@ -154,7 +182,7 @@ def _connection(text: str) -> Problem | None:
         return Problem(kind, f"the ACME server answered with HTTP status {status['status']} and no ACME document")
     refused = re.search(r"ValueError: Requesting (?P<why>.+)", text)
     if refused:
-        return Problem(UNREACHABLE, f"requesting {refused['why']}")
+        return Problem(_way(refused["why"]), f"requesting {refused['why']}")
     error = re.search(
         r"requests\.exceptions\.(?:ConnectionError|(?:Read|Connect)?Timeout|Chunked\w*|ProxyError): (?P<why>.+)",
         text,
@@ -167,7 +195,21 @@ def _connection(text: str) -> Problem | None:
     )
     host = re.search(r"host='([^']+)', port=(\d+)", error["why"])
     where = f"{host[1]}:{host[2]}: " if host else ""
-    return Problem(UNREACHABLE, where + (resolved[0] if resolved else error["why"]))
+    return Problem(_way(error["why"]), where + (resolved[0] if resolved else error["why"]))
+
+
+def _way(why: str) -> str:
+    """Whether there is no way at all (ENETUNREACH), which waiting doesn't change."""
+    return NO_ROUTE if "Network is unreachable" in why else UNREACHABLE
+
+
+def _own_words(stderr: str) -> Problem | None:
+    """What certbot says before it talks to anybody."""
+    for pattern, kind, text in _OWN_WORDS:
+        found = re.search(pattern, stderr, re.M)
+        if found:
+            return Problem(kind, text.format(*found.groups()))
+    return None
 
 
 def parse(stdout: str, stderr: str, log: str) -> list[Problem]:
@@ -186,10 +228,9 @@ def parse(stdout: str, stderr: str, log: str) -> list[Problem]:
     ]
     if challenges:
         return challenges
-    if "Another instance of Certbot is already running" in stderr:
-        return [Problem(LOCKED, "another certbot holds the lock")]
-    if re.search(r"(?i)external account binding", stderr):
-        return [Problem("externalAccountRequired", "the ACME server wants accounts bound to a customer's")]
+    own = _own_words(stderr)
+    if own:
+        return [own]
     connection = _connection(stderr)
     if connection:
         return [connection]

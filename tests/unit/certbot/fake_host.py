@@ -73,6 +73,7 @@ class FakeHost:
             webroot=wanted.webroot,
             environment={},
             log=self.host.log,
+            account=plans.account(self.host, wanted),
             runner=self._certbot,
             sleep=self.waited.append,
         )

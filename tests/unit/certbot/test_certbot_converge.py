@@ -385,3 +385,15 @@ def test_name_that_failed_too_often_is_not_ordered_again(fake: FakeHost) -> None
     assert fake.calls == []
     assert "failed 2 times within the last hour" in message
     assert fake.run(fake.wanted(SHOP)).failures == []
+
+
+def test_of_several_accounts_the_one_that_was_made_here_is_ordered_with(fake: FakeHost) -> None:
+    fake.run(fake.wanted(SHOP))
+    assert not any("--account" in argv for argv in fake.argv)
+    other = fake.host.config_dir / "accounts/acme.test:14000/dir" / "0-of-somebody-else"
+    other.mkdir(parents=True)
+    (other / "regr.json").write_text("{}")
+    fake.argv.clear()
+    fake.run(fake.wanted(SHOP, BLOG))
+    (argv,) = [argv for argv in fake.argv if argv[1] == "certonly"]
+    assert argv[argv.index("--account") + 1] == "account1"

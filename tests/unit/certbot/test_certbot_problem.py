@@ -22,6 +22,12 @@ CASES = [
     ("nohost", problem.UNREACHABLE, "", "nohost.test:14000: "),
     ("down", problem.UNREACHABLE, "", "Connection refused"),
     ("reset", problem.UNREACHABLE, "", "Read timed out"),
+    ("noroute", problem.NO_ROUTE, "", "Network is unreachable"),
+    ("accounts", problem.ACCOUNTS, "", "several accounts at the ACME server: 'debian1"),
+    ("ini-standalone", problem.OTHER, "", "'standalone' -> 'webroot'"),
+    ("ini-dns", problem.OTHER, "", "None of the preferred challenges are supported by the selected plugin"),
+    ("ini-unknown", problem.OTHER, "", "unrecognized arguments: --no-such-option=1"),
+    ("ini-staging", problem.OTHER, "", "--server value conflicts with --staging"),
     ("untrusted", problem.UNTRUSTED, "", "unable to get local issuer certificate"),
     ("badnonce", "accountDoesNotExist", "", "not found"),
     ("badnonce-register", "badNonce", "", "JWS has an invalid anti-replay nonce"),
@@ -58,6 +64,13 @@ def test_message_is_short_and_without_noise(version: str, case: str) -> None:
         assert "AttributeError" not in text
         assert len(text) < 500
         assert found.next_step
+
+
+def test_server_without_a_way_to_the_family_is_told_of_it_and_not_made_to_wait() -> None:
+    run = certbot_runs.run("4.0.0", "noroute")
+    found = problem.parse(run.stdout, run.stderr, run.log)
+    assert "IPv6 alone" in found[0].next_step
+    assert problem.wait_before(found, 1) is None
 
 
 def test_several_names_can_fail_at_once() -> None:
