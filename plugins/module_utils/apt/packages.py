@@ -14,6 +14,10 @@ LOCK_TIMEOUT = 600
 LOCK_POLL = 3.0
 # apt-get(8), DIAGNOSTICS.
 FAILED = 100
+NO_ROUTE = (
+    "The server has no way to an archive's address (`ip -4 route`, `ip -6 route`): with IPv6 alone it reaches what has "
+    "IPv4 alone through an outbound proxy (site.yml: `portside_egress`) or its provider's NAT64."
+)
 
 # dpkg(1): keep a configuration file that was changed on the host, take the package's where it was not.
 OPTIONS = (
@@ -102,4 +106,6 @@ def is_locked(apt: Completed) -> bool:
 def reasons(apt_output: str) -> str:
     """apt's own error lines ('E: …'), without the pages of progress around them; all of it if there are none."""
     errors = [line for line in apt_output.splitlines() if line.startswith(("E:", "dpkg: error", "Err:"))]
+    if "Network is unreachable" in apt_output:
+        errors.append(NO_ROUTE)
     return "\n".join(errors) if errors else apt_output.strip()[-2000:]

@@ -47,6 +47,11 @@ HINTS = (
     ("not found", "the registry has no such image or tag"),
     ("http response to https", "the registry speaks plain http: name it in the daemon option `insecure-registries`"),
     ("certificate signed by unknown", "put the registry's CA into /etc/docker/certs.d/<registry>/ca.crt"),
+    (
+        "network is unreachable",
+        "the server has no way to the registry's address: with IPv6 alone it reaches what has IPv4 alone through an "
+        "outbound proxy (`portside_egress`, or the daemon option `proxies`) or its provider's NAT64",
+    ),
     ("connection refused", "nobody answers at the registry: is it down, and is its port right?"),
     ("i/o timeout", "the registry does not answer: is it down, or behind a firewall?"),
     ("awaiting headers", "the registry does not answer: is it down, or behind a firewall?"),

@@ -133,8 +133,8 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "exec-format",
-        "the program is for another processor than this server's ({machine}), or a script whose first line is no `#!`: "
-        "build the image for this one (`docker build --platform linux/...`)",
+        "the program is for another processor than this server's (`uname -m`), or a script whose first line is no "
+        "`#!`: build the image for this one (`docker build --platform linux/...`)",
         r"exec format error|\x7fELF|\bELF\b.*not found",
         r"exec format error",
     ),
@@ -228,9 +228,8 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "no-route",
-        "the container has no way to an address of that family: containers have IPv4 alone unless Docker is told "
-        "otherwise (`docker_daemon_options`), and a server that has IPv6 alone reaches what has IPv4 through a proxy "
-        "(`portside_egress`) or its provider's NAT64",
+        "the container has no way to that address: on their networks containers have IPv4 alone, which leads out only "
+        "where the server has IPv4; without it they need a proxy on the server (`egress: proxy`)",
         r"network is unreachable|enetunreach",
     ),
     Hint(

@@ -88,6 +88,16 @@ def test_another_apt_that_does_not_end_is_reported_after_ten_minutes(apt):
     assert 600 < clock.now < 610
 
 
+def test_archive_that_the_server_has_no_way_to_is_explained():
+    output = (
+        "E: Failed to fetch http://deb.example/x.deb  Cannot initiate the connection to deb.example:80 (192.0.2.1). - "
+        "connect (101: Network is unreachable)\n"
+    )
+    first, last = packages.reasons(output).splitlines()
+    assert first.startswith("E: Failed to fetch")
+    assert "NAT64" in last
+
+
 def test_the_reason_is_apts_own_error_line():
     output = "Reading package lists...\nE: Unable to locate package nginxx\n"
     assert packages.reasons(output) == "E: Unable to locate package nginxx"

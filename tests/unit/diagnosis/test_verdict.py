@@ -443,3 +443,11 @@ def test_a_second_name_is_looked_at_too():
     world.app["certificates"]["www.example.com"] = {**world.certificate, "names": [NAME, "www.example.com"]}
     (found,) = diagnose(world)["findings"]
     assert "www.example.com" in found["seen"]
+
+
+def test_what_the_last_lines_are_known_to_mean_comes_first() -> None:
+    world = World()
+    gone(world, "restarting", restarts=7, log=["s6-overlay-suexec: fatal: can only run as pid 1"])
+    (found,) = diagnose(world)["findings"]
+    assert found["cure"].startswith("The image has an init of its own")
+    assert "`init: false`" in found["cure"]

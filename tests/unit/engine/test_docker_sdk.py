@@ -106,6 +106,7 @@ def test_an_image_that_is_not_there() -> None:
         ('Head "https://r/v2/x": unauthorized: authentication required', "docker_app_registries", False),
         ("no basic auth credentials", "docker_app_registries", False),
         ('Get "https://r/v2/": http: server gave HTTP response to HTTPS client', "insecure-registries", True),
+        ('Get "https://r/v2/": dial tcp 140.82.121.33:443: connect: network is unreachable', "NAT64", True),
         ('Get "https://r/v2/": dial tcp: lookup r on 1.1.1.1:53: no such host', "can't resolve", True),
         ('Get "https://r/v2/": proxyconnect tcp: dial tcp 10.0.0.1:3128: connect: refused', "`proxies`", True),
         ('Get "https://r/v2/": net/http: request canceled (Client.Timeout exceeded)', "could not be pulled", True),

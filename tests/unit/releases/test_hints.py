@@ -14,7 +14,7 @@ RUNC = (
 # (row, what the container wrote last, what must be said)
 LINES = [
     ("process-1", "s6-overlay-suexec: fatal: can only run as pid 1", "`init: false`"),
-    ("exec-format", "exec /app/server: exec format error", "another processor than this server's (x86_64)"),
+    ("exec-format", "exec /app/server: exec format error", "another processor than this server's"),
     ("exec-format", "standard_init_linux.go:228: exec user process caused: exec format error", "--platform"),
     # What tini makes of a program for another processor: the shell is asked to read it.
     ("exec-format", "/app/server: 1: \x7fELF\x02\x01\x01: not found", "another processor"),
@@ -44,8 +44,8 @@ LINES = [
     ("unknown-name", "<urlopen error [Errno -2] Name or service not known>", "`networks`"),
     ("unknown-name", 'could not translate host name "db" to address: Name does not resolve', "`networks`"),
     ("unknown-name", "dial tcp: lookup db on 127.0.0.11:53: no such host", "`networks`"),
-    ("no-route", "OSError: [Errno 101] Network is unreachable", "NAT64"),
-    ("no-route", "dial tcp 140.82.121.33:443: connect: network is unreachable", "`portside_egress`"),
+    ("no-route", "OSError: [Errno 101] Network is unreachable", "IPv4 alone"),
+    ("no-route", "dial tcp 140.82.121.33:443: connect: network is unreachable", "`egress: proxy`"),
     (
         "allowed-hosts",
         "Invalid HTTP_HOST header: 'a.example'. You may need to add 'a.example' to ALLOWED_HOSTS.",
