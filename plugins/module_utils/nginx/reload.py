@@ -29,8 +29,8 @@ STATUS = "http://127.0.0.1/nginx_status"
 SIGNAL = ["/usr/sbin/nginx", "-g", "daemon on; master_process on;", "-s", "reload"]
 # Process titles: src/os/unix/ngx_process_cycle.c.
 RETIRING = b"worker process is shutting down"
-# Seconds: how long clients are asked to close at most, what a worker's clock may be behind, how long the old workers may take to stop accepting, and between
-# two looks.
+# Seconds: how long clients are asked to close at most, what a worker's clock may be behind, how long old workers may
+# take to stop accepting, and between two looks.
 ASKED = 1.0
 MARGIN = 0.05
 RETIRED = 15.0
