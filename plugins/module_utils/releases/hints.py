@@ -17,6 +17,7 @@ MOST = 2
 # Programs that run what they are handed, after options of their own. A script does so too, as a rule (`exec "$@"`).
 _RUNNERS = re.compile(r"(?:.*/)?(?:tini|dumb-init|catatonit|init|gosu|env|sh|bash|ash|[^/]*\.sh|[^/]*entrypoint[^/]*)")
 _SHELL_WORDS = re.compile(r"&&|\|\|?|;|[<>]{1,2}|[0-9]>&[0-9]|.*\$\(.*|\$\{?[A-Za-z_]\w*\}?|.*;")
+_SHELL = re.compile(r"(?:.*/)?(?:ba|da|a)?sh")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -59,6 +60,11 @@ class Case:
         while words and (_RUNNERS.fullmatch(words[0]) or words[0].startswith("-")):
             words.pop(0)
         return words[0] if words else ""
+
+    @property
+    def wants_a_shell(self) -> bool:
+        """Whether words of the command mean something to a shell alone, and none reads it."""
+        return any(_SHELL_WORDS.fullmatch(word) for word in self.command) and not _SHELL.fullmatch(self.command[0])
 
     @property
     def built_elsewhere(self) -> bool:
@@ -141,12 +147,9 @@ HINTS: tuple[Hint, ...] = (
     Hint(
         "shell-words",
         "no shell reads the command, and `&&`, `|`, `>` or `$NAME` reach the program as words: write it as "
-        "`sh -c '...'`, or as an item of `before` each",
+        "`sh -c '...'`, or make each part an item of `before`",
         r"",
-        when=lambda case: (
-            any(_SHELL_WORDS.fullmatch(word) for word in case.command)
-            and not re.fullmatch(r"(?:.*/)?(?:ba|da|a)?sh", case.command[0])
-        ),
+        when=lambda case: case.wants_a_shell,
     ),
     Hint(
         "swallowed",
@@ -168,6 +171,7 @@ HINTS: tuple[Hint, ...] = (
         "(with Windows line ends it does): correct `command`, `before` or the image",
         _NO_PROGRAM,
         _NO_PROGRAM,
+        when=lambda case: not case.wants_a_shell,
     ),
     Hint(
         "not-executable",
@@ -195,8 +199,8 @@ HINTS: tuple[Hint, ...] = (
     ),
     Hint(
         "in-use",
-        "two programs in the container want one port: does `command` start what the image starts by itself, or do "
-        "several of its programs take the same `PORT`?",
+        "two programs in the container want one port: see whether `command` starts what the image starts by itself, or "
+        "several programs take the same `PORT`",
         r"address (?:is )?already in use|eaddrinuse",
     ),
     Hint(
