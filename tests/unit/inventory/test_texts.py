@@ -7,7 +7,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret
 from ansible.template import Templar, trust_as_template
 from ansible_collections.portside.vps.plugins.filter import apps, roles
-from ansible_collections.portside.vps.plugins.module_utils.inventory import texts
+from ansible_collections.portside.vps.plugins.module_utils.inventory import texts, written
 
 ROLES = ["ufw", "docker", "nginx", "docker_app", "certbot"]
 
@@ -167,3 +167,12 @@ def test_a_role_alone_refuses_them_as_well(tmp_path):
     path.write_text("docker_app_list: [{name: shop, image: 'a:1', user: 33:33}]\n", encoding="utf-8")
     (found,) = roles.changed_texts(DataLoader().load_from_file(str(path)), "docker_app")
     assert found.startswith("app `shop`: `user: 33:33` is read by YAML as the number 2013")
+
+
+def test_where_ansible_remembers_no_place_whole_numbers_alone_are_taken(problems, monkeypatch):
+    monkeypatch.setattr(written, "Origin", None)
+    assert problems(app("env: {WORKERS: 4}")) == []
+    (found,) = problems(app("env: {RATIO: 0.5}"))
+    assert found.endswith('the number 0.5: write what you mean in quotes, `RATIO: "0.5"` for instance')
+    (found,) = problems(app("restart: no"))
+    assert "`restart` is read by YAML as the truth value false: write what you mean in quotes" in found
