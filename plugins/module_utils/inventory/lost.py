@@ -20,7 +20,8 @@ def apps(served: Iterable[str], declared: Iterable[Mapping[str, Any]], host: str
         host: the server, for the message.
         purge: whether what is not in the list is to be removed (`docker_app_purge`). An empty list is no such list.
     """
-    names = {str(app.get("name")) for app in declared}
+    # An app that was renamed goes on under its new name.
+    names = {str(app[key]) for app in declared for key in ("name", "renamed_from") if app.get(key)}
     gone = sorted(set(served) - names)
     if not gone or (purge and names):
         return []

@@ -31,6 +31,7 @@ def test_an_empty_list_asks_whether_its_file_is_read():
         ([], [], False),
         (["shop"], [SHOP, ADMIN], False),
         (["shop"], [{"name": "shop", "state": "absent"}], False),
+        (["shop"], [{"name": "store", "renamed_from": "shop"}], False),
         (["shop"], [ADMIN], True),
     ],
 )
