@@ -17,8 +17,6 @@ MODULE = "portside.vps.app_release"
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible-core ships no types
     """Runs the module; if it lacks an image that is in a file here, copies that and runs the module again."""
 
-    TRANSFERS_FILES = True
-
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """One remote call, unless an image has to be copied."""
         super().run(tmp, task_vars)
