@@ -85,3 +85,12 @@ def test_check_mode_forgets_nothing_and_says_what_it_would(host: Host) -> None:
     (outcome,) = releaser(host).predict_forget([shop("2", NEW)])
     assert (outcome.action, outcome.reason) == ("forgotten", "releases with a secret that is used no more: 1")
     assert everything(host) == before
+
+
+def test_an_app_that_is_not_in_the_inventory_any_more_forgets_too(host: Host) -> None:
+    releaser(host).run([shop("1", OLD)])
+    releaser(host).run([shop("2", NEW)])
+    (outcome,) = releaser(host).forget([App("shop", image="")])
+    assert (outcome.action, outcome.failed) == ("forgotten", False)
+    assert OLD not in everything(host)
+    assert [box.name for box in host.up("shop")] == ["shop-r2"]

@@ -27,7 +27,8 @@ def forget(job: Job) -> None:
     Raises:
         ReleaseError: the release that serves has another secret than the declared one, so it is in use.
     """
-    repair.repair(job)
+    if job.app.declared:  # of one that is not in the inventory any more nobody knows how it should be
+        repair.repair(job)
     job.outcome.show(job.state.live)
     stale = _stale(job)
     numbers = {release.number for release in stale}
@@ -80,7 +81,7 @@ def _still_used(job: Job) -> None:
         ReleaseError: what serves has another value than the inventory.
     """
     if not job.app.declared:
-        return  # an app that is not in the inventory any more
+        return
     for number in sorted(job.state.serving):
         kept = job.host.store.secrets(job.app.name, number) or {}
         other = sorted(name for name, value in kept.items() if job.app.secrets.get(name) != value)
