@@ -23,6 +23,9 @@ FILE_PATH = re.compile(r"(/[A-Za-z0-9._@+-]+)+")
 # RFC 9110 section 5.6.2.
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 CHALLENGE = "/.well-known/acme-challenge"
+# crypt(5). Each step doubles the time: 5 is 1.5 ms, 8 some 12 ms, and 12 a fifth of a second.
+BCRYPT = re.compile(r"\$2[aby]\$([0-9]{2})\$")
+MOST_COST = 8
 # What nginx tells an app itself, or what belongs to one connection (RFC 9110 section 7.6.1), in lower case.
 SET_BY_NGINX = frozenset(
     [
@@ -231,6 +234,12 @@ def user_problem(name: str, password: Any) -> str | None:
         return "is no user name: it holds no white space and no colon"
     if not 1 <= len(str(password).encode()) <= 72:
         return "needs a password of 1 to 72 bytes"
+    cost = BCRYPT.match(str(password))
+    if cost and int(cost[1]) > MOST_COST:
+        return (
+            f"has a hash of cost {int(cost[1])}, which keeps a processor busy for every request, right or wrong: make "
+            f"it with `htpasswd -nB -C 5 {name}`, {MOST_COST} at most"
+        )
     return None
 
 

@@ -91,3 +91,11 @@ def test_a_declared_header_takes_the_place_of_a_security_header():
     assert sent(extra_config="add_header X-Frame-Options DENY always;") == ["X-Content-Type-Options"]
     in_a_block = "location /x { add_header X-Frame-Options DENY; }"
     assert sent(extra_config=in_a_block) == ["X-Content-Type-Options", "X-Frame-Options"]
+
+
+@pytest.mark.parametrize(("protocol", "kinds"), [("http", {"proxy"}), ("grpc", {"proxy", "grpc"})])
+def test_an_app_speaks_neither_for_nginx_nor_against_a_declared_header(protocol, kinds):
+    upstream = {"servers": ["127.0.0.1:8000"], "protocol": protocol}
+    text = tree({**SHOP, "upstream": upstream, "headers": {"X-Frame-Options": "DENY"}})[SITE]
+    for name in ("X-Portside-Upstream", "X-Frame-Options"):
+        assert set(re.findall(rf"^    (\w+)_hide_header {name};", text, re.MULTILINE)) == kinds

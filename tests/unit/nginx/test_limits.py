@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+import pytest
+from ansible_collections.portside.vps.plugins.module_utils.nginx import values
+
 from tests.unit.nginx.rendering import tree
 
 SITE = "sites-enabled/portside-shop.conf"
@@ -80,3 +83,9 @@ def test_a_request_with_a_password_is_counted_before_it_is_hashed():
     assert "limit_req zone=portside_login_shop burst=9 nodelay;" in text
     assert "limit_req_status 429;" in text
     assert "portside_login" not in tree(SHOP)[SITE]
+
+
+@pytest.mark.parametrize(("cost", "refused"), [("05", False), ("08", False), ("09", True), ("12", True)])
+def test_a_hash_that_costs_more_than_the_limit_reckons_with_is_refused(cost, refused):
+    problem = values.user_problem("ops", f"$2y${cost}${'a' * 53}")
+    assert ("htpasswd -nB -C 5 ops" in (problem or "")) is refused
