@@ -22,7 +22,8 @@ DIAGNOSES = (
     ("failed units", "systemctl --no-pager --failed"),
     ("listening sockets", "ss -tulpn"),
     ("nginx -T", "if command -v nginx; then nginx -T 2>&1 | tail -n 200; fi"),
-    ("nginx error log", "tail -n 30 /var/log/nginx/error.log"),
+    # What a client sent in place of a header may stand there byte by byte.
+    ("nginx error log", "tail -n 30 /var/log/nginx/error.log | LC_ALL=C tr -cd '\\11\\12\\40-\\176'"),
     ("certbot log", "tail -n 40 /var/log/letsencrypt/letsencrypt.log"),
     ("ufw", "ufw status verbose"),
     ("packet filter", "iptables-save 2>/dev/null | tail -n 120"),

@@ -73,3 +73,8 @@ def test_grpc_calls_are_passed_on_and_other_paths_speak_http(curl, domain):
         assert json.loads(curl(f"https://calls.{domain}{path}", "--insecure", "--data", "{}").body)["path"] == path
     # Every client of gRPC takes 503 for UNAVAILABLE (doc/http-grpc-status-mapping.md).
     assert grpc(curl, f"https://silent.{domain}/test.Echo/Say").status == 503
+
+
+def test_a_load_balancer_that_asks_by_address_gets_an_answer(curl, vps_vars):
+    for address in (vps_vars["lab_ipv4"], f"[{vps_vars['lab_ipv6_address']}]"):
+        assert (curl(f"http://{address}/healthz").status, curl(f"http://{address}/").status) == (200, 0)

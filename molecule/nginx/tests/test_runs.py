@@ -212,7 +212,7 @@ def test_a_variable_that_may_be_misspelt_is_warned_of(role):
     assert "did you mean `nginx_sites`?" in words(done), done.output
 
 
-def test_the_visitors_address_is_believed_from_the_cdn_alone(role, curl, domain, lab_vars, wait_until):
+def test_visitors_are_believed_as_the_proxy_in_front_names_them(role, curl, domain, lab_vars, wait_until):
     def seen(family):
         claim = ["--header", "X-Forwarded-For: 203.0.113.9, 198.51.100.7"]
         answer = curl(f"https://shop.{domain}/", "--insecure", family, *claim)
@@ -223,9 +223,46 @@ def test_the_visitors_address_is_believed_from_the_cdn_alone(role, curl, domain,
         assert done.status == 0, done.output
         wait_until(lambda: seen("--ipv4") == "198.51.100.7", "what the trusted address says is believed")
         assert seen("--ipv6") == lab_vars["lab_client_ipv6"]
+        by_https = ("--header", "X-Forwarded-Proto: https")
+        url = f"http://fronted.{domain}/"
+        answer = curl(url, "--ipv4", *by_https)
+        headers = dict(json.loads(answer.body)["headers"])
+        assert (headers["X-Forwarded-Proto"], headers["X-Forwarded-Port"]) == ("https", "443")
+        challenge = curl(f"{url}.well-known/acme-challenge/x", "--ipv4")
+        asked = [curl(url, "--ipv4"), curl(url, "--ipv6", *by_https), curl(f"http://shop.{domain}/", *by_https)]
+        assert ([one.status for one in asked], challenge.status) == ([308] * 3, 404)
+        assert curl(f"http://www.fronted.{domain}/", "--ipv4", *by_https).status == 308
     finally:
         assert role().status == 0
     wait_until(lambda: seen("--ipv4") == lab_vars["lab_client_ipv4"], "nobody is believed again")
+
+
+BALANCER = ("--insecure", "--haproxy-protocol", "--haproxy-clientip")
+
+
+@pytest.fixture
+def balanced(role, curl, domain, lab_vars, wait_until):
+    """The client's IPv4 address is a load balancer that speaks the PROXY protocol; afterwards there is none."""
+    url = f"https://shop.{domain}/"
+    done = role(nginx_real_ip_from=[lab_vars["lab_client_ipv4"]], nginx_proxy_protocol=True, nginx_http3=False)
+    assert done.status == 0, done.output
+    wait_until(lambda: curl(url, "--ipv4", *BALANCER, "198.51.100.8").status == 200, "the balancer's line is expected")
+    yield url
+    assert role().status == 0
+    wait_until(lambda: curl(url, "--insecure").status == 200, "no such line is expected")
+
+
+def test_the_proxy_protocol_names_the_visitor_if_a_trusted_balancer_speaks_it(balanced, curl, local_get, lab_vars):
+    def seen(family, visitor):
+        answer = curl(balanced, family, *BALANCER, visitor)
+        return dict(json.loads(answer.body)["headers"])["X-Forwarded-For"]
+
+    assert seen("--ipv4", "198.51.100.8") == "198.51.100.8"
+    assert seen("--ipv6", "2001:db8::8") == lab_vars["lab_client_ipv6"]
+    assert curl(balanced, "--insecure").status == 0
+    # The server itself asks without the line: for its status, and by https after a release.
+    assert local_get("http://127.0.0.1/nginx_status")[0] == 200
+    assert "UNRECOGNIZED_NAME" in local_get("https://127.0.0.1/")[1]
 
 
 def test_nginx_runs_with_few_rights(vps):

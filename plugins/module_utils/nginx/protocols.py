@@ -72,6 +72,33 @@ def _grpc(site: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
+def settings_problems(settings: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the role's options about a proxy in front of the server."""
+    if settings.get("nginx_proxy_protocol"):
+        if not settings["nginx_real_ip_from"]:
+            yield (
+                "`nginx_proxy_protocol` needs `nginx_real_ip_from`, the load balancer's addresses: from nobody "
+                "else is the visitor's address believed, and without it all visitors are one"
+            )
+        if settings.get("nginx_http3"):
+            yield "`nginx_proxy_protocol` and `nginx_http3` exclude each other: QUIC knows no PROXY protocol"
+    path = settings.get("nginx_health_path")
+    if path and (problem := values.path_problem(path)) is not None:
+        yield f"`nginx_health_path: {path}` {problem}"
+    elif path == "/nginx_status":
+        yield "`nginx_health_path: /nginx_status` is nginx's own page for the server itself: take another path"
+
+
+def unbelievable(sites: Iterable[Mapping[str, Any]], settings: Mapping[str, Any]) -> Iterator[str]:
+    """Sites that believe a proxy in front while none is named."""
+    for site in sites:
+        if site["forwarded_proto"] and not settings["nginx_real_ip_from"]:
+            yield (
+                f"site `{site['name']}`: `forwarded_proto` needs `nginx_real_ip_from`, the addresses of the proxy that "
+                "ends TLS: nobody else is believed"
+            )
+
+
 def buffers(header_buffer: str) -> dict[str, Any]:
     """The buffers of an answer whose header may be that large.
 

@@ -224,6 +224,7 @@ def problems(sites: Any, settings: Mapping[str, Any]) -> list[str]:
         site, own = _checked(raw, where)
         found += own
         good += [] if own else [site]
+    found += protocols.unbelievable((site for site in good if site["state"] == "present"), settings)
     return found + (list(_clashes(good)) if len(good) == len(sites) else [])
 
 
@@ -238,6 +239,7 @@ def _settings_problems(settings: Mapping[str, Any]) -> Iterator[str]:
     yield from _one("nginx_connections_per_client", settings["nginx_connections_per_client"], values.limit_problem)
     yield from _each("nginx_unlimited_clients", settings["nginx_unlimited_clients"], values.network_problem)
     yield from _each("nginx_real_ip_from", settings["nginx_real_ip_from"], values.trusted_problem)
+    yield from protocols.settings_problems(settings)
     yield from _one("nginx_real_ip_header", settings["nginx_real_ip_header"], values.header_name_problem)
     yield from _each("nginx_trusted_headers", settings["nginx_trusted_headers"], values.trusted_header_problem)
     if settings["nginx_trusted_headers"] and not settings["nginx_real_ip_from"]:

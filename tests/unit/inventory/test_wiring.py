@@ -55,6 +55,7 @@ SITE = {
     "buffering": False,
     "request_buffering": False,
     "gzip": True,
+    "forwarded_proto": True,
     "header_buffer": "32k",
     "underscores": True,
     "upgrade": ["websocket", "SPDY/3.1"],
@@ -93,7 +94,7 @@ def test_the_example_has_every_option():
 
 def test_every_option_of_an_app_arrives_at_nginx():
     (site,) = filters.app_sites([{**SHOP, "site": SITE, "webhooks": [HOOK]}, BLOG], "/up")
-    assert nginx.nginx_problems([site], NGINX_DEFAULTS) == []
+    assert nginx.nginx_problems([site], {**NGINX_DEFAULTS, "nginx_real_ip_from": ["10.0.0.5"]}) == []
     (served,) = nginx.nginx_present_sites([site])
     for key in set(SITE) - {"locations", *app_spec.UPSTREAM_KEYS}:
         assert served[key] == SITE[key], key

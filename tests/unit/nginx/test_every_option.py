@@ -65,6 +65,7 @@ CHANGES = {
     "buffering": {"buffering": False},
     "request_buffering": {"request_buffering": False},
     "gzip": {"gzip": True},
+    "forwarded_proto": {"forwarded_proto": True},
     "header_buffer": {"header_buffer": "64k"},
     "underscores": {"underscores": True},
     "upgrade": {"upgrade": ["SPDY/3.1"]},
@@ -132,6 +133,8 @@ SETTINGS = {
     "nginx_connections_per_client": 50,
     "nginx_unlimited_clients": ["192.0.2.0/24"],
     "nginx_real_ip_from": ["192.0.2.0/24"],
+    "nginx_proxy_protocol": True,
+    "nginx_health_path": "/healthz",
     "nginx_http3": True,
     "nginx_sandbox": False,
 }

@@ -99,3 +99,44 @@ def test_an_app_that_speaks_https_is_asked_under_its_public_name():
         assert f"{kind}_ssl_server_name on;" in text
         assert f"{kind}_ssl_name $host;" in text
     assert "_ssl_" not in site().replace("ssl_certificate", "")
+
+
+TRUSTED = {"nginx_real_ip_from": ["192.0.2.0/24", "2001:db8::/32"]}
+
+
+def test_a_proxy_that_ends_tls_is_believed_if_it_is_one_that_was_named():
+    files = tree({**SHOP, "domains": ["a.example.com", "b.example.com"], "forwarded_proto": True}, **TRUSTED)
+    common, text = files["conf.d/portside.conf"], files[SITE]
+    assert "geo $realip_remote_addr $portside_trusted {\n    default 0;\n    192.0.2.0/24 1;" in common
+    on_80 = [block for block in text.split("\nserver {") if "listen 80;" in block]
+    assert ["if ($portside_by_http)" in block for block in on_80] == [True, False]
+    assert "proxy_pass" in on_80[0]
+    assert "server_name b.example.com;" in on_80[1]
+    others = tree(SHOP, **TRUSTED)
+    assert "$portside_trusted" not in others["conf.d/portside.conf"]
+    assert "$portside_told" not in others[SITE]
+    (plain,) = [block for block in others[SITE].split("\nserver {") if "listen 80;" in block]
+    assert "proxy_pass" not in plain
+
+
+@pytest.mark.parametrize("release", ["Debian_12", "Debian_13"])
+def test_with_the_proxy_protocol_the_server_itself_asks_without_it(release):
+    settings = {**TRUSTED, "nginx_proxy_protocol": True}
+    files = tree({**SHOP, "local_port": 8080}, PLAIN, release=release, **settings)
+    listens = re.findall(r"^    listen (.*);$", "".join(files.values()), re.MULTILINE)
+    assert listens
+    for words in listens:
+        inside = words.startswith(("127.0.0.1:", "[::1]:"))
+        assert ("proxy_protocol" in words.split()) is not inside, words
+        if not inside and not words.startswith("["):
+            port, *rest = (word for word in words.split() if word != "proxy_protocol")
+            assert " ".join([f"127.0.0.1:{port}", *rest]) in listens
+    assert "real_ip_header proxy_protocol;" in files["snippets/portside-real-ip.conf"]
+    assert "proxy_protocol" not in "".join(tree(SHOP, **TRUSTED).values())
+
+
+def test_a_load_balancer_gets_an_answer_by_address_if_it_is_wanted():
+    text = tree(nginx_health_path="/healthz")["conf.d/portside.conf"]
+    block = text.partition("location = /healthz {")[2].partition("}")[0]
+    assert "return 200" in block
+    assert "return 200" not in tree()["conf.d/portside.conf"]

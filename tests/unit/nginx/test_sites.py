@@ -124,6 +124,7 @@ def test_what_can_be_served(change):
             },
             "`locations.strip_prefix` of `/a` can't be had with `protocol: grpc`",
         ),
+        ({"forwarded_proto": True}, "site `shop`: `forwarded_proto` needs `nginx_real_ip_from`"),
         ({"rate_limit": {"burst": 5}}, "`rate_limit`: `rate` is missing"),
         ({"rate_limit": {"rate": "10"}}, "`rate_limit.rate: 10` is not a rate such as `10r/s`"),
         ({"allow": ["10.0.0.5/8"]}, "`allow` item `10.0.0.5/8` is no network: with this length it is `10.0.0.0/8`"),

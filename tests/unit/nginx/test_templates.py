@@ -154,7 +154,7 @@ def test_upstream_from_a_file_or_from_a_list():
 def test_what_a_client_claims_does_not_reach_the_app():
     text = tree()["snippets/portside-proxy.conf"]
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in text
-    assert "proxy_set_header X-Forwarded-Proto $scheme;" in text
+    assert "proxy_set_header X-Forwarded-Proto $portside_scheme;" in text
     assert "proxy_add_x_forwarded_for" not in text
     for name in ("Proxy", "Forwarded", "X-Forwarded-Ssl", "X-Forwarded-Protocol"):
         assert f'proxy_set_header {name} "";' in text
