@@ -57,6 +57,7 @@ def _targets(apps: Sequence[dict[str, Any]], upstream_dir: str) -> dict[str, dic
                     "servers": hook["upstream"]["servers"],
                     "path": path.removeprefix(hook["prefix"]),
                     "prefix": hook["prefix"],
+                    "scheme": hook["upstream"]["scheme"],
                 }
     return found
 
@@ -106,6 +107,7 @@ def diagnose_apps(
             "webhooks": [hook["path"] for hook in app["webhooks"]],
             "allowed": {hook["path"]: hook["allow"] for hook in app["webhooks"] if hook.get("allow")},
             "targets": targets.get(app["name"], {}),
+            "upgrade": app["site"].get("upgrade", ["websocket"]),
             "health": {
                 **{key: app["health"][key] for key in ("check", "scheme", "method", "path", "status")},
                 "host": releases[app["name"]].get("health", {}).get("host", ""),

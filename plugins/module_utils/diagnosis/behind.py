@@ -109,7 +109,7 @@ def application(app: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Fin
         return
     answers = seen["answers"]
     if answers and answers["connect"]["answer"] == "open":
-        yield from _health(app, answers["health"], found)
+        yield from _health(app, answers["health"], found, answers.get("speaks", ""))
         for path, answer in answers["webhooks"].items():
             yield from _webhook(app, path, answer, found, seen.get("below", ()))
 
@@ -127,11 +127,16 @@ def elsewhere(app: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Findi
             yield from _webhook(app, path, answer, target, seen.get("below", ()))
 
 
-def _health(app: Mapping[str, Any], answer: Mapping[str, Any] | None, found: Mapping[str, Any]) -> Iterator[Finding]:
+def _health(
+    app: Mapping[str, Any], answer: Mapping[str, Any] | None, found: Mapping[str, Any], speaks: str
+) -> Iterator[Finding]:
     if answer is None:
         return
     words = {"app": app["name"], "container": found["name"]}
-    if not answer["status"]:
+    if speaks and speaks != app["health"].get("scheme", "http"):
+        cause = {"https": "app-speaks-https", "h2": "app-speaks-grpc"}.get(speaks, "app-speaks-http")
+        yield finding(cause, port=app["port"], **words)
+    elif not answer["status"]:
         yield finding("app-silent", log=found["log"], error=answer["error"], **words)
     elif answer["status"] not in app["health"]["status"]:
         expected = listed(app["health"]["status"])

@@ -11,15 +11,22 @@ from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils import uplink
 from ansible_collections.portside.vps.plugins.module_utils.command import CommandError, run
-from ansible_collections.portside.vps.plugins.module_utils.diagnosis import certificates, containers, probe
+from ansible_collections.portside.vps.plugins.module_utils.diagnosis import (
+    certificates,
+    containers,
+    probe,
+    told_by_nginx,
+)
 from ansible_collections.portside.vps.plugins.module_utils.files import read_text
 from ansible_collections.portside.vps.plugins.module_utils.nginx import config
+from ansible_collections.portside.vps.plugins.module_utils.releases import spoken
 from ansible_collections.portside.vps.plugins.module_utils.releases.state import AppState
 from ansible_collections.portside.vps.plugins.module_utils.releases.store import Store, StoreError
 from ansible_collections.portside.vps.plugins.module_utils.ufw import listeners
 from ansible_collections.portside.vps.plugins.module_utils.ufw.entries import EntryError
 from ansible_collections.portside.vps.plugins.module_utils.ufw.exposure import Socket, exposure
 
+NGINX = "/etc/nginx"
 NGINX_FILES = ("nginx.conf", "conf.d/*.conf", "sites-enabled/*")
 MARKER = re.compile(r"^# configuration file (\S+):$", re.MULTILINE)
 SERVER = re.compile(r"^\s*server\s+([0-9.]+:\d+|\[[0-9a-f:]+\]:\d+)", re.MULTILINE)
@@ -164,23 +171,27 @@ def split_place(place: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def ask(place: str, name: str, method: str, path: str, **options: Any) -> dict[str, Any]:
+def ask(place: str, name: str, method: str, path: str, *, scheme: str = "http", **options: Any) -> dict[str, Any]:
     """One request to a port of this host, as nginx would make it."""
     connection, seen = probe.connect(*split_place(place))
+    if connection and scheme == "https":
+        connection, seen = probe.handshake(connection, name, probe.trusting_anything())
     if not connection:
         return {"status": 0, "location": "", "error": seen["error"], "ms": seen["ms"]}
     heads = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "127.0.0.1", **options.pop("headers", {})}
     return probe.ask(connection, name, method, path, headers=heads, **options)
 
 
-def post(app: Mapping[str, Any], place: str, name: str, path: str, prefix: str = "") -> dict[str, Any]:
+def post(
+    app: Mapping[str, Any], place: str, name: str, path: str, *, prefix: str = "", scheme: str = "http"
+) -> dict[str, Any]:
     """A webhook without a signature and, given the secret, with one."""
     body = probe.event()
     heads = {"X-Forwarded-Prefix": prefix} if prefix else {}
-    seen = ask(place, name, "POST", path, body=body, headers={**probe.webhook_headers(), **heads})
+    seen = ask(place, name, "POST", path, body=body, headers={**probe.webhook_headers(), **heads}, scheme=scheme)
     if app.get("secret"):
         headers = {**probe.webhook_headers(app["secret"], body), **heads}
-        seen["signed"] = ask(place, name, "POST", path, body=body, headers=headers)["status"]
+        seen["signed"] = ask(place, name, "POST", path, body=body, headers=headers, scheme=scheme)["status"]
     return seen
 
 
@@ -192,9 +203,15 @@ def answers(app: Mapping[str, Any], place: str) -> dict[str, Any]:
         return {"connect": connected, "health": None, "webhooks": {}}
     connection.close()
     health = app["health"]
-    seen = ask(place, name, health["method"], health["path"]) if health["check"] == "http" else None
+    scheme = health.get("scheme", "http")
+    by_http = health["check"] == "http"
+    seen = ask(place, name, health["method"], health["path"], scheme=scheme) if by_http else None
     own = [path for path in app["webhooks"] if path not in app.get("targets", {})]
-    return {"connect": connected, "health": seen, "webhooks": {path: post(app, place, name, path) for path in own}}
+    hooks = {path: post(app, place, name, path, scheme=scheme) for path in own}
+    # Servers answer what is not their language with 400, or not at all.
+    lost = seen is not None and seen["status"] in (0, 400)
+    speaks = spoken.spoken(*split_place(place)) if lost else ""
+    return {"connect": connected, "health": seen, "webhooks": hooks, "speaks": speaks}
 
 
 def elsewhere(app: Mapping[str, Any], found: list[dict[str, Any]], state_dir: Path) -> dict[str, dict[str, Any]]:
@@ -213,7 +230,17 @@ def elsewhere(app: Mapping[str, Any], found: list[dict[str, Any]], state_dir: Pa
             )
             if container:
                 by |= {"container": container["name"], "log": containers.log(container["name"])}
-            seen[path] = {**post(app, place, app["domains"][0], target["path"], target["prefix"]), "by": by}
+            seen[path] = {
+                **post(
+                    app,
+                    place,
+                    app["domains"][0],
+                    target["path"],
+                    prefix=target["prefix"],
+                    scheme=target.get("scheme", "http"),
+                ),
+                "by": by,
+            }
     return seen
 
 
@@ -253,6 +280,7 @@ def look_at(app: Mapping[str, Any], found: list[dict[str, Any]], options: Mappin
         "elsewhere": elsewhere(app, found, Path(options["state_dir"])),
         "attempts": attempts(log, app["webhooks"]),
         "below": taken_below(log, app["webhooks"]),
+        "upgrades": told_by_nginx.dropped_upgrades(logged(log), app.get("upgrade", ["websocket"])),
     }
     if container:
         shown = {key: value for key, value in container.items() if key not in ("env", "pid")}
@@ -269,6 +297,26 @@ def listening_in(container: Mapping[str, Any]) -> list[str]:
     return containers.listening(container["pid"]) if container["status"] == "running" and container["pid"] else []
 
 
+def told(log_dir: Path, files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What nginx's logs tell of the time since its files were written: `{complaints, no_proxy_line, checks}`."""
+    error, access = tail(log_dir / "error.log"), tail(log_dir / "access.log")
+    written = {name: _written(site["file"]) for site in files for name in site["names"]}
+    common = _written(f"{NGINX}/conf.d/portside.conf")
+    return {
+        "complaints": list(told_by_nginx.complaints(error, written)),
+        "no_proxy_line": told_by_nginx.without_proxy_line(error, common),
+        "checks": told_by_nginx.unanswered_checks(access, common),
+    }
+
+
+def _written(path: str) -> float:
+    """When a file was written, in seconds since 1970; 0 where there is none."""
+    try:
+        return Path(path).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def look(apps: Sequence[Mapping[str, Any]], options: Mapping[str, str]) -> dict[str, Any]:
     """The whole host.
 
@@ -283,13 +331,15 @@ def look(apps: Sequence[Mapping[str, Any]], options: Mapping[str, str]) -> dict[
         addresses, waiting = uplink.addresses(), listeners.sockets()
     except (CommandError, OSError) as error:
         addresses, waiting, unanswered = [], [], unanswered or str(error)
+    served = nginx()
     return {
         "addresses": addresses,
         "listening": {
             str(port): sorted({s.who for s in waiting if s.protocol == "tcp" and s.port == port}) for port in (80, 443)
         },
         "firewall": firewall(),
-        "nginx": nginx(),
+        "nginx": served,
+        "told": told(Path(options["log_dir"]), served["sites"]),
         "docker": unanswered,
         "apps": {app["name"]: one for app, one in zip(apps, seen, strict=True)},
     }

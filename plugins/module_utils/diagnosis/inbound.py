@@ -205,7 +205,27 @@ def _accepted(status: Any) -> bool:
 
 
 def page(app: Mapping[str, Any], seen: Mapping[str, Any] | None, direct: Mapping[str, Any] | None) -> Iterator[Finding]:
-    """The health path through nginx: 503 is nginx's own when the app answers something else."""
+    """The health path through nginx: 503 is nginx's own when the app answers something else, and so is a redirect to
+    the very page that was asked for."""
+    if seen and seen["status"] in REDIRECTS and not (direct and direct["status"] in REDIRECTS):
+        url = f"https://{app['domains'][0]}{app['health']['path']}"
+        if seen["location"] == url:
+            yield finding("redirect-loop", url=url, status=seen["status"], app=app["name"])
     if seen and direct and direct["status"] and seen["status"] in AWAY and seen["status"] != direct["status"]:
         words = {"name": app["domains"][0], "path": app["health"]["path"], "status": seen["status"]}
         yield finding("nginx-unavailable", **words, direct=direct["status"])
+
+
+def told(app: Mapping[str, Any], host: Mapping[str, Any], seen: Mapping[str, Any]) -> Iterator[Finding]:
+    """What nginx's logs say of requests to the app's names that it did not pass on as they came."""
+    logs = host.get("told", {})
+    causes = {"header": "header-too-large", "underscore": "header-underscore"}
+    for one in logs.get("complaints", ()):
+        if any(_has({"names": [one["server"]]}, name) for name in app["domains"]):
+            yield finding(causes[one["kind"]], what=one["what"], name=one["server"], app=app["name"])
+    if seen.get("upgrades"):
+        yield finding("upgrade-dropped", tokens=listed(seen["upgrades"]), app=app["name"])
+    if logs.get("no_proxy_line"):
+        yield finding("proxy-protocol-missing", count=logs["no_proxy_line"])
+    for check in logs.get("checks", ())[:1]:
+        yield finding("balancer-unanswered", **check)

@@ -59,6 +59,7 @@ def _findings(app: App, host: Seen, outside: Seen, egress: Seen, addresses: Sequ
         if host:
             yield from inbound.nginx(host)
             yield from _sites(app, host, outside, seen or {})
+            yield from inbound.told(app, host, seen or {})
     if host and seen:
         yield from behind.container(app, seen, host["docker"])
         yield from behind.loopback(app, seen)

@@ -152,11 +152,12 @@ def test_a_webhook_below_another_apps_path_is_that_apps():
     api = {"name": "api", "image": "acme/api:1", "port": 8000}
     found, other = filters.diagnose_apps([web, api], "/up")
     assert found["webhooks"] == hooks
-    file = {"app": "api", "file": "/up/api.conf", "servers": []}
+    file = {"app": "api", "file": "/up/api.conf", "servers": [], "scheme": "http"}
+    tool = {"app": "", "file": "", "servers": ["127.0.0.1:9100"], "scheme": "http"}
     assert found["targets"] == {
         "/api/stripe/": {**file, "path": "/api/stripe/", "prefix": ""},
         "/blog/stripe": {**file, "path": "/stripe", "prefix": "/blog"},
-        "/tool/stripe": {"app": "", "file": "", "servers": ["127.0.0.1:9100"], "path": "/tool/stripe", "prefix": ""},
+        "/tool/stripe": {**tool, "path": "/tool/stripe", "prefix": ""},
     }
     assert other["targets"] == {}
 

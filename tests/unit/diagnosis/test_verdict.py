@@ -36,6 +36,17 @@ def no_site(world: World, handshake: bool) -> None:
     world.outside["apps"]["shop-api"] = {"webhooks": {HOOK: None}, "health": None}
 
 
+def told(world: World, kind: str, what: str) -> None:
+    """A line in nginx's log."""
+    world.host["told"] = {"complaints": [{"kind": kind, "server": NAME, "what": what}]}
+
+
+def speaks(world: World, language: str, status: int) -> None:
+    """The app answers in another language than it was asked in."""
+    world.app["answers"]["health"].update(status=status)
+    world.app["answers"]["speaks"] = language
+
+
 def stopped(world: World) -> None:
     world.host["nginx"] |= {"active": False, "state": "inactive"}
     world.host["listening"] = {"80": [], "443": []}
@@ -192,6 +203,24 @@ FAULTS: dict[str, tuple[str, Callable[[World], object]]] = {
     "signature not checked": (
         "webhook-unchecked",
         lambda w: (w.direct.update(status=200), w.posted.update(status=200)),
+    ),
+    "redirected to itself": (
+        "redirect-loop",
+        lambda w: w.outside["apps"]["shop-api"]["health"].update(status=308, location=f"https://{NAME}/health"),
+    ),
+    "a login's cookies": ("header-too-large", lambda w: told(w, "header", "/callback")),
+    "a name with an underscore": ("header-underscore", lambda w: told(w, "underscore", "X_API_KEY")),
+    "an upgrade to something else": ("upgrade-dropped", lambda w: w.app.update(upgrades=["SPDY/3.1"])),
+    "no PROXY protocol": ("proxy-protocol-missing", lambda w: w.host.update(told={"no_proxy_line": 3})),
+    "a load balancer that asks by address": (
+        "balancer-unanswered",
+        lambda w: w.host.update(told={"checks": [{"path": "/up", "agent": "ELB-HealthChecker/2.0"}]}),
+    ),
+    "https alone": ("app-speaks-https", lambda w: speaks(w, "https", 400)),
+    "gRPC": ("app-speaks-grpc", lambda w: speaks(w, "h2", 0)),
+    "http after all": (
+        "app-speaks-http",
+        lambda w: (w.declared.update(health={**w.declared["health"], "scheme": "https"}), speaks(w, "http", 0)),
     ),
     "no name out": ("egress-dns", lambda w: w.out("dns", error="Name or service not known")),
     "no way out": ("egress-closed", lambda w: w.out("tcp", error="no answer within 4 s")),

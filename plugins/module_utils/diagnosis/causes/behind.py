@@ -123,6 +123,27 @@ CAUSES: tuple[Cause, ...] = (
         "Its last words are below (`docker logs {container}`). `docker restart {container}` if it hangs.",
     ),
     Cause(
+        "app-speaks-https",
+        hops.APP,
+        "the app speaks https on port {port}, and nginx asks it in plain http",
+        "nginx gets 400 or no answer from it.",
+        "`site: {{scheme: https}}` for app {app}, then `ansible-playbook site.yml`; or have it speak plain http.",
+    ),
+    Cause(
+        "app-speaks-http",
+        hops.APP,
+        "the app speaks plain http on port {port}, and nginx asks it by https",
+        "nginx gets no answer from it.",
+        "Take `scheme: https` out of `site` (and `health`) of app {app}, then `ansible-playbook site.yml`.",
+    ),
+    Cause(
+        "app-speaks-grpc",
+        hops.APP,
+        "the app speaks HTTP/2 alone on port {port}, as gRPC does, and nginx asks it in HTTP/1.1",
+        "nginx gets no answer from it.",
+        "`site: {{protocol: grpc}}` for app {app}, then `ansible-playbook site.yml`.",
+    ),
+    Cause(
         "app-unhealthy",
         hops.APP,
         "GET {path} is answered with {status} by the app; healthy is {expected}",

@@ -212,4 +212,54 @@ CAUSES: tuple[Cause, ...] = (
         "Visitors get an error although the app works.",
         "`tail /var/log/nginx/error.log` says why; is the site in maintenance (`site.maintenance.enabled`)?",
     ),
+    Cause(
+        "redirect-loop",
+        hops.NGINX,
+        "{url} is answered with a redirect ({status}) to itself",
+        "Browsers give up after some twenty rounds. A proxy in front ends TLS and asks by http, where nginx or the app "
+        "sends it to https again.",
+        "Let the proxy ask by https (Cloudflare: `Full (strict)`). Where it can't: `nginx_real_ip_from` with its "
+        f"addresses, and `site: {{{{forwarded_proto: true}}}}` for app {{app}}, then {SITE}.",
+    ),
+    Cause(
+        "header-too-large",
+        hops.NGINX,
+        "an answer to {what} of {name} had a header that is larger than `header_buffer`",
+        "The visitor got 503 in its place. Logins that set several cookies are like that.",
+        f"`site: {{{{header_buffer: 32k}}}}` for app {{app}}, or more, then {SITE}.",
+        WARNING,
+    ),
+    Cause(
+        "header-underscore",
+        hops.NGINX,
+        "nginx drops the request header {what} of clients of {name}",
+        "Names with an underscore don't reach the app, unless the site says so.",
+        f"`site: {{{{underscores: true}}}}` for app {{app}}, then {SITE}; or have the client write `-` for `_`.",
+        WARNING,
+    ),
+    Cause(
+        "upgrade-dropped",
+        hops.NGINX,
+        "clients of app {app} ask for an upgrade that nginx doesn't pass on: {tokens}",
+        "The app answers as if they hadn't asked.",
+        f"If the app speaks it: `site: {{{{upgrade: [websocket, {{tokens}}]}}}}`, then {SITE}.",
+        WARNING,
+    ),
+    Cause(
+        "proxy-protocol-missing",
+        hops.NGINX,
+        "{count} connections came without the PROXY protocol, which nginx expects (`nginx_proxy_protocol`)",
+        "They were refused. If they came from the load balancer, nobody gets through.",
+        "Switch it on at the load balancer, for its checks too (HAProxy: `send-proxy`, `check-send-proxy`). Who calls "
+        "the server past it is refused rightly.",
+        WARNING,
+    ),
+    Cause(
+        "balancer-unanswered",
+        hops.NGINX,
+        "{agent} asks for {path} under the server's address, and gets no answer",
+        "A load balancer takes the server for dead: nginx answers the names of its sites alone.",
+        f"`nginx_health_path: {{path}}`, then {SITE}; or have it ask with the Host of a site.",
+        WARNING,
+    ),
 )
