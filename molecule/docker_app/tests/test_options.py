@@ -178,6 +178,38 @@ def test_a_new_release_of_an_accessory_never_runs_beside_the_old_one_and_keeps_i
     assert inside("asker", f"python3 -c '{REDIS}' store 'GET paid'").stdout == "['$2', '42']\n"
 
 
+def test_an_accessory_gets_another_name_and_keeps_its_data(server, vps, apps, inside):
+    """Before its new name is agreed to, the old container keeps the data for itself."""
+    asker = {"name": "asker", "image": server.image("1"), "networks": ["backend"], "command": "sleep 600"}
+    apps |= {"asker": {**asker, "health": {"grace": 0}}}
+    server.deploy({**apps, "store": server.redis()})
+    assert inside("asker", f"python3 -c '{REDIS}' store 'SET paid 43'").stdout == "['+OK']\n"
+    depot = server.redis(name="depot")
+    said = server.refused({**apps, "depot": depot})
+    assert "of app `store`, which is not declared, writes to store-data" in said
+    assert (len(server.running("store")), server.running("depot")) == (1, [])
+    server.deploy({**apps, "depot": {**depot, "renamed_from": "store"}})
+    assert inside("asker", f"python3 -c '{REDIS}' depot 'GET paid'").stdout == "['$2', '43']\n"
+    assert inside("depot", "hostname").stdout == "depot\n"
+    assert vps.check_output("docker ps --all --quiet --filter label=portside.app=store") == ""
+    assert not vps.file("/var/lib/portside/apps/store").exists
+
+
+def test_a_file_that_is_not_on_the_server_is_refused_and_no_directory_takes_its_name(server, vps, apps):
+    apps["shop"]["volumes"] = ["/srv/shop.conf:/etc/shop.conf:ro"]
+    assert "/srv/shop.conf is not on the server" in server.refused(apps)
+    assert not vps.file("/srv/shop.conf").exists
+    assert server.ask("shop")[0] == 200
+
+
+def test_a_migration_runs_as_it_stands_whatever_the_entry_point(server, vps, apps):
+    apps["shop"] |= {"entrypoint": "python3 -u", "command": "/server.py", "before_entrypoint": "none"}
+    apps["shop"]["before"] = ["sh -c 'echo done > /data/bare'"]
+    server.deploy(apps)
+    assert vps.check_output("docker exec %s cat /data/bare", server.live("shop")["container"]) == "done"
+    assert server.ask("shop")[0] == 200
+
+
 def test_an_app_that_goes_takes_its_networks_with_it(server, vps, apps):
     lone = {"name": "lone", "image": server.image("1"), "command": "sleep 600", "health": {"grace": 0}}
     pair = {"a": {**lone, "name": "a", "networks": ["pair"]}, "b": {**lone, "name": "b", "networks": ["pair"]}}
