@@ -11,9 +11,13 @@ from pathlib import PurePosixPath
 VOLUME = re.compile(
     r"(?P<source>/[^:\s]*|[A-Za-z0-9][A-Za-z0-9_.-]*):(?P<target>/[^:\s]*)(?::(?P<flags>[A-Za-z]+(?:,[A-Za-z]+)*))?"
 )
-# What a file is called: an ending that begins with a letter (`app-1.2` is a directory), unless it says directory; and
-# files without one that programs look for.
-ENDING = re.compile(r".+\.(?!d$)[A-Za-z][A-Za-z0-9]{0,9}")
+# What a file is called: by its ending, among those that configuration, keys, scripts and databases have (`example.com`
+# and `app-1.2` are directories), and files without one that programs look for.
+ENDING = re.compile(
+    r".+\.(cert?|cfg|cnf|conf|config|crt|csv|db|env|hcl|html?|ini|j2|jar|jks|js|json5?|key|lua|p12|pem|pfx|php|plist|"
+    r"properties|py|rb|rules|service|sh|sock|sql|sqlite3?|te?mpl|toml|tpl|txt|vcl|ya?ml|xml)",
+    re.IGNORECASE,
+)
 FILES = frozenset(
     ["Caddyfile", "Dockerfile", "Procfile", "hosts", "passwd", ".env", ".htpasswd", ".netrc", ".npmrc", ".pgpass"]
 )

@@ -36,13 +36,18 @@ SOCKETS = frozenset(["docker.sock", "containerd.sock", "podman.sock", "crio.sock
 # What makes whoever may write there root, or holds keys, passwords and other users' files for whoever may read. Those
 # below /var are where packages, services and this collection keep what root runs or trusts.
 HOST_PATHS = (
-    *("/boot", "/dev", "/etc", "/home", "/proc", "/root", "/run", "/sys"),
+    *("/boot", "/dev", "/etc", "/home", "/proc", "/root", "/sys"),
     *("/bin", "/lib", "/lib32", "/lib64", "/sbin", "/usr"),
-    *("/var/lib/apt", "/var/lib/containerd", "/var/lib/docker", "/var/lib/dpkg", "/var/lib/portside"),
-    *("/var/lib/systemd", "/var/lib/sudo", "/var/run", "/var/spool/cron"),
+    # Of /run only what belongs to the system itself: a database's socket is the database's.
+    *("/run/containerd", "/run/credentials", "/run/dbus", "/run/docker", "/run/podman", "/run/snapd", "/run/systemd"),
+    *("/run/udev", "/run/user"),
+    *("/var/backups", "/var/lib/apt", "/var/lib/cloud", "/var/lib/containerd", "/var/lib/containers"),
+    *("/var/lib/docker", "/var/lib/dpkg", "/var/lib/portside", "/var/lib/sudo", "/var/lib/systemd"),
+    "/var/spool/cron",
 )
-# Everybody on the server may read what is there, and public images ask for some of it ...
-PUBLIC = ("/bin", "/etc", "/lib", "/lib32", "/lib64", "/sbin", "/usr")
+# Everybody on the server may read what is there, and public images ask for some of it (Ubuntu's /etc/resolv.conf leads
+# to the last) ...
+PUBLIC = ("/bin", "/etc", "/lib", "/lib32", "/lib64", "/sbin", "/usr", "/run/systemd/resolve")
 # ... but for this: keys, and passwords or their hashes.
 PRIVATE = (
     *("/etc/docker", "/etc/gshadow", "/etc/gshadow-", "/etc/krb5.keytab", "/etc/letsencrypt", "/etc/netplan"),
@@ -67,6 +72,8 @@ def reaches_host(path: str, *, read_only: bool) -> bool:
         path: as `mounts.canonical` writes it.
         read_only: whether it can't be written.
     """
+    if _within(path, "/var/run"):  # a link to /run, hier(7)
+        path = path.removeprefix("/var")
     inside = PurePosixPath(path)
     if inside.name in SOCKETS or ".ssh" in inside.parts:
         return True

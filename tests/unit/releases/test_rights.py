@@ -36,6 +36,8 @@ def refused(**change: Any) -> list[str]:
         "/sys/fs/cgroup",
         "/dev",
         "/run",
+        "/var/run",
+        "/run/systemd/private",
         "/run/docker.sock",
         "/var/run/docker.sock",
         "/srv/proxy/docker.sock",
@@ -71,7 +73,10 @@ def test_what_gives_the_server_away_is_refused_without_consent(source: str) -> N
         "/etc/shop/ca.pem:/ca.pem:ro",
         "/usr/share/zoneinfo:/usr/share/zoneinfo:ro",
         "/lib/modules:/lib/modules:ro",
+        "/run/systemd/resolve/stub-resolv.conf:/etc/resolv.conf:ro",
         "/devices:/data",
+        "/run/postgresql:/run/postgresql",
+        "/var/run/mysqld:/var/run/mysqld",
     ],
 )
 def test_data_of_the_app_and_public_files_need_no_consent(volume: str) -> None:

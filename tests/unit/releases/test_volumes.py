@@ -64,7 +64,7 @@ def test_the_old_release_goes_on_when_the_next_one_lacks_a_file(host: Host, tmp_
     assert [box.name for box in host.up("shop")] == ["shop-r1"]
 
 
-@pytest.mark.parametrize("name", ["data", "conf.d", "app-1.2", ".cache"])
+@pytest.mark.parametrize("name", ["data", "conf.d", "app-1.2", ".cache", "example.com", "shop.example.de"])
 def test_a_directory_that_is_not_there_is_made_for_whom_it_is(
     host: Host, tmp_path: Path, name: str, given: list[tuple[str, int, int]]
 ) -> None:
