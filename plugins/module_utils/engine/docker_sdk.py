@@ -108,7 +108,10 @@ def container(listed: Mapping[str, Any]) -> Container:
         address=addresses[0] if len(addresses) == 1 else "",
         canary="portside.canary" in labels,
         writes=tuple(
-            mount.get("Name") or mount.get("Source") or "" for mount in listed.get("Mounts") or () if mount.get("RW")
+            source
+            for mount in listed.get("Mounts") or ()
+            # What is in memory has neither.
+            if mount.get("RW") and (source := mount.get("Name") or mount.get("Source"))
         ),
     )
 

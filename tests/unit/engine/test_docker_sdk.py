@@ -82,6 +82,39 @@ def test_condition_of_a_container(name: str, condition: Condition) -> None:
     assert docker_sdk.condition(captured(name)) == condition
 
 
+# Of a container with two volumes, a directory of the server, and a place in memory, which is not among them.
+MOUNTS = [
+    {"Type": "volume", "Name": "data", "Source": "/var/lib/docker/volumes/data/_data", "RW": True},
+    {"Type": "volume", "Name": "seen", "Source": "/var/lib/docker/volumes/seen/_data", "RW": False},
+    {"Type": "bind", "Source": "/srv/shop", "RW": True},
+    {"Type": "tmpfs", "Source": "", "RW": True},
+]
+
+
+def test_what_a_container_writes_to_is_known_by_volume_and_path() -> None:
+    (listed, *_) = captured("containers_20.10")
+    assert docker_sdk.container({**listed, "Mounts": MOUNTS}).writes == ("data", "/srv/shop")
+    assert docker_sdk.container({**listed, "Mounts": None}).writes == ()
+
+
+VOLUME = {"Driver": "local", "Mountpoint": "/var/lib/docker/volumes/data/_data", "Options": None}
+
+
+@pytest.mark.parametrize(
+    ("volume", "security", "directory"),
+    [
+        (VOLUME, ["name=apparmor"], VOLUME["Mountpoint"]),
+        ({**VOLUME, "Options": {"type": "nfs", "device": ":/data"}}, [], ""),
+        ({**VOLUME, "Driver": "rclone"}, [], ""),
+        (VOLUME, ["name=userns"], ""),
+        (refusal(404, "no such volume"), [], ""),
+    ],
+)
+def test_only_a_plain_volume_is_a_directory_to_give_away(volume: Any, security: list[str], directory: str) -> None:
+    docker, _ = engine(inspect_volume=volume, info={"SecurityOptions": security})
+    assert docker.volume_directory("data") == directory
+
+
 def test_a_container_in_a_crash_loop_has_restarts() -> None:
     found = docker_sdk.condition(captured("inspect_loop_20.10"))
     assert (found.exit_code, found.restarts > 0) == (7, True)
