@@ -79,6 +79,9 @@ def test_what_is_missing_is_named(pattern, groups, words):
         (["nginx", "x"], [], ["nginx", "ufw"], "`--tags x`: of what was asked for nothing would be done. This"),
         (["nginx"], [], [], "This playbook has no tags: leave the option out"),
         (["all"], ["always"], ["nginx"], "`--skip-tags always`"),
+        (["all"], ["ngnix"], ["nginx"], "`--skip-tags ngnix`"),
+        (["all"], ["molecule-notest", "notest"], ["nginx"], None),
+        (["all"], ["notest"], [], None),
     ],
 )  # fmt: skip
 def test_tags_are_those_of_the_playbook(wanted, skipped, known, words):
