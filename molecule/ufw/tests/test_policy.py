@@ -220,7 +220,7 @@ def test_a_change_of_rules_opens_nothing_meanwhile(servers, client):
             [
                 "rule 2 (port: 443, proto: tpc): proto 'tpc' is unknown",
                 "rule 3 (port: 80, from: 192.0.2.1/24): from '192.0.2.1/24' has bits set behind its prefix",
-                "rule 4 (port: 9000:8000, proto: tcp): the range of ports '9000:8000' runs backwards",
+                "rule 4 (port: 9000:8000, proto: tcp): port '9000:8000' is a range that runs backwards",
                 "rule 5 (port: 80, action: deny): matches the same traffic as ufw_rules, rule 1 (port: 80)",
             ],
         ),
