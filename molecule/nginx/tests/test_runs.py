@@ -219,7 +219,8 @@ def test_visitors_are_believed_as_the_proxy_in_front_names_them(role, curl, doma
         return dict(json.loads(answer.body)["headers"])["X-Forwarded-For"]
 
     try:
-        done = role(nginx_real_ip_from=[lab_vars["lab_client_ipv4"]])
+        front = {"nginx_real_ip_from": [lab_vars["lab_client_ipv4"]], "nginx_real_ip_header": "X-Forwarded-For"}
+        done = role(**front)
         assert done.status == 0, done.output
         wait_until(lambda: seen("--ipv4") == "198.51.100.7", "what the trusted address says is believed")
         assert seen("--ipv6") == lab_vars["lab_client_ipv6"]
