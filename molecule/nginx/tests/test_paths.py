@@ -92,6 +92,7 @@ def test_internal_locations_stay_closed_while_connections_are_being_closed(curl,
     assert curl(f"https://shown.{domain}/vault/a.txt", "--insecure").status == 404
 
 
+@pytest.mark.usefixtures("closing")
 @pytest.mark.parametrize(
     ("place", "status"),
     [
@@ -112,7 +113,7 @@ def test_internal_locations_stay_closed_while_connections_are_being_closed(curl,
     ],
 )
 def test_each_answer_while_connections_are_being_closed_is_the_usual_one_and_the_last(
-    curl, domain, closing, wait_until, place, status
+    curl, domain, wait_until, place, status
 ):
     """Each worker looks for the flag once a second, for each location by itself."""
     answers = []

@@ -44,7 +44,7 @@ def outside(client, servers, lab_vars, wait_until):
 
 
 def ask(server, container, address, port):
-    """What an HTTP server says to a container, or to the server itself. (The wget of Debian 12's busybox does not run.)"""
+    """What an HTTP server says to a container, or to the server itself (Debian 12's busybox has no wget that runs)."""
     prefix = f"docker exec -i {container} " if container else ""
     request = r"printf 'GET / HTTP/1.0\r\n\r\n'"
     return str(server.host.run(f"{request} | {prefix}/bin/busybox nc -w 3 {address} {port}").stdout)
