@@ -2,7 +2,7 @@
 
 Every answer is JSON: method, path, headers (a list of pairs, as they came), length and SHA-256 of the body, and the
 number of the connection, from which keep-alive shows. /status/404 answers that, /large/20000 with a cookie of
-that size. /events is a stream of two events.
+that size. /events is a stream of two events. /hand-out/kept/a.txt has nginx send what it knows as /kept/a.txt.
 A WebSocket upgrade is accepted, and what comes is sent back. Given a directory with `crt` and `key`, it speaks https.
 """
 
@@ -41,6 +41,13 @@ class Echo(BaseHTTPRequestHandler):
             return
         if path == "/go":
             go.set()
+        if path.startswith("/hand-out/"):
+            self.send_response(200)
+            self.send_header("X-Accel-Redirect", path.removeprefix("/hand-out"))
+            self.send_header("Content-Type", "text/x-handed-out")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if path.startswith("/status/"):
             self.send_response(int(path.rpartition("/")[2]))
             self.send_header("Content-Length", "7")

@@ -122,6 +122,34 @@ def test_redirects(curl, domain):
     assert (answer.status, answer.headers["location"]) == (302, "https://example.org/there?x=y")
 
 
+@pytest.fixture
+def links(vps):
+    """Links that an app could make where it writes: to a file, and to a directory, that are none of the site's."""
+    vps.run_expect([0], "ln -s /etc/hostname /srv/files/leak.txt && ln -s /etc /srv/files/etc")
+    yield ("leak.txt", "etc/hostname")
+    vps.run_expect([0], "rm /srv/files/leak.txt /srv/files/etc")
+
+
+@pytest.mark.parametrize("place", ["shown.{}/files", "files.{}", "shown.{}/hand-out/kept"])
+def test_a_link_leads_out_of_no_directory_of_files(curl, domain, links, place):
+    url = f"https://{place.format(domain)}"
+    assert curl(f"{url}/a.txt", "--insecure").status == 200
+    assert [curl(f"{url}/{link}", "--insecure").status for link in links] == [403, 404]
+
+
+def test_links_are_followed_where_the_site_says_so(curl, domain, links):
+    url = f"https://shown.{domain}/linked"
+    assert [curl(f"{url}/{link}", "--insecure").status for link in links] == [200, 200]
+
+
+def test_files_are_handed_out_by_the_app_and_by_nobody_else(curl, domain):
+    handed = curl(f"https://shown.{domain}/hand-out/kept/a.txt", "--insecure")
+    plain = curl(f"https://shown.{domain}/files/a.txt", "--insecure")
+    assert (handed.status, handed.body) == (200, plain.body)
+    assert handed.headers["content-type"] == "text/x-handed-out"
+    assert curl(f"https://shown.{domain}/kept/a.txt", "--insecure").status == 404
+
+
 @pytest.mark.parametrize("place", ["shown.{}/files", "files.{}"])
 def test_files_are_served_and_those_with_a_dot_are_not(curl, domain, place):
     url = f"https://{place.format(domain)}"

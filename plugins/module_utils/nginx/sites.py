@@ -142,12 +142,16 @@ def _answers(site: Site) -> Iterator[str]:
     for static in site["static"]:
         yield from _one("static.path", static["path"], lambda path: values.path_problem(path, root=True))
         yield from _one("static.directory", static["directory"], values.file_problem)
+    for item in site["internal"]:
+        yield from _one("internal.path", item["path"], values.path_problem)
+        yield from _one("internal.directory", item["directory"], values.file_problem)
 
 
 def _clashing_paths(site: Site) -> Iterator[str]:
     """nginx takes a location once; an option with a path makes one for it, one for what lies below it, or both."""
     exact = [(redirect["from"], "redirects.from") for redirect in site["redirects"]]
-    below = [(f"{static['path'].rstrip('/')}/", "static.path") for static in site["static"]]
+    files = ("static", "internal")
+    below = [(f"{item['path'].rstrip('/')}/", f"{key}.path") for key in files for item in site[key]]
     for key in ("webhooks", "locations"):
         for item in site[key]:
             exact.append((item["path"].rstrip("/"), f"{key}.path"))
@@ -161,7 +165,7 @@ def _clashing_paths(site: Site) -> Iterator[str]:
 def _taken_from_webhooks(site: Site) -> Iterator[str]:
     """What would catch requests to a webhook: a redirect, a password or files, where a sender wants its app."""
     catching = [(redirect["from"], "redirects.from") for redirect in site["redirects"]]
-    catching += [(item["path"], f"{key}.path") for key in ("locations", "static") for item in site[key]]
+    catching += [(item["path"], f"{key}.path") for key in ("locations", "static", "internal") for item in site[key]]
     for webhook in site["webhooks"]:
         hook = webhook["path"].rstrip("/")
         for path, key in catching:
@@ -288,7 +292,7 @@ def completed(sites: Iterable[Mapping[str, Any]]) -> list[Site]:
         site["id"] = site["name"].replace("-", "_")
         site["buffers"] = protocols.buffers(site["header_buffer"])
         site["own_upgrades"] = [token.lower() for token in site["upgrade"]] != protocols.WEBSOCKET
-        for key in ("webhooks", "locations", "static"):
+        for key in ("webhooks", "locations", "static", "internal"):
             for item in site[key]:
                 item["path"] = item["path"].rstrip("/")
         for item in (*site["webhooks"], *site["locations"]):

@@ -148,6 +148,11 @@ def test_what_can_be_served(change):
         ({"redirects": [{"from": "/old", "to": "/new", "status": 200}]}, "`redirects.status: 200` is no redirect"),
         ({"redirects": [{"from": "/a", "to": "/b"}], "webhooks": [{"path": "/a"}]}, "`/a` is claimed more than once"),
         ({"static": [{"path": "/s", "directory": "here"}]}, "`static.directory: here` is not an absolute path"),
+        ({"internal": [{"path": "/s", "directory": "here"}]}, "`internal.directory: here` is not an absolute path"),
+        (
+            {"static": [{"path": "/s", "directory": "/x"}], "internal": [{"path": "/s", "directory": "/y"}]},
+            "by `internal.path` and `static.path`",
+        ),
         ({"static": [{"path": "/s", "directory": "/x"}, {"path": "/s/", "directory": "/y"}]}, "`/s/` is claimed more"),
         ({"locations": [{"path": "/a"}]}, "`locations` item `1`: `upstream` is missing"),
         ({"locations": [{"path": "/a", "upstream": {}}]}, "`locations.upstream` takes one of `file` and `servers`"),

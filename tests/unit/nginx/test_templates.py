@@ -439,6 +439,24 @@ def test_static_files():
     assert "proxy_pass" not in alone
 
 
+def test_links_below_a_directory_of_files_lead_nowhere_unless_followed():
+    followed = {"path": "/pool", "directory": "/srv/pool", "links": True}
+    block = canonical(
+        static=[{"path": "/static", "directory": "/srv/shop"}, followed],
+        internal=[{"path": "/kept", "directory": "/srv/kept"}, {**followed, "path": "/kept-pool"}],
+    )
+    for path, directory in (("/static", "/srv/shop"), ("/kept", "/srv/kept")):
+        assert f"disable_symlinks on from={directory};" in location(block, f'^~ "{path}/"')
+    for path in ("/pool", "/kept-pool"):
+        assert "disable_symlinks" not in location(block, f'^~ "{path}/"')
+
+
+def test_files_that_the_app_hands_out_are_for_nobody_who_asks():
+    text = location(canonical(internal=[{"path": "/kept/", "directory": "/srv/kept"}]), '^~ "/kept/"')
+    assert "internal;" in text
+    assert "alias /srv/kept/;" in text
+
+
 def test_paths_of_other_apps():
     locations = [
         {"path": "/admin", "upstream": {"file": "/etc/nginx/upstreams/admin.conf"}},
