@@ -72,7 +72,8 @@ SITE = {
     "maintenance": {"enabled": True, "allow": ["203.0.113.7"]},
     "retry_after": 60,
     "redirects": [{"from": "/old", "to": "/new", "status": 301}],
-    "static": [{"path": "/static", "directory": "/srv/shop/static", "max_age": 86400}],
+    "static": [{"path": "/static", "directory": "/srv/shop/static", "max_age": 86400, "links": True}],
+    "internal": [{"path": "/protected", "directory": "/srv/shop/invoices", "links": True}],
     "locations": [
         {"path": "/blog", "app": "blog"},
         {"path": "/metrics", "upstream": {"servers": ["127.0.0.1:9100"]}, "strip_prefix": True},
