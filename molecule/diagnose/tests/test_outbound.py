@@ -49,6 +49,8 @@ def apps(inventories, lab_vars, vps_name) -> dict:
         # Nobody listens there either, so that going direct is no way out.
         app("refused-no-way", egress="proxy", egress_checks=[f"{STRIPE}:9"]),
         app("trouble", egress_checks=[f"{STRIPE}/broken"]),
+        # What the scenario has released before may go.
+        {"name": "shop-api", "state": "absent"},
     ]
     variables = {"portside_apps": found, "portside_egress": {"https_proxy": proxy}}
     done = run("playbooks/deploy.yml", inventories, "--limit", vps_name, variables=variables)
