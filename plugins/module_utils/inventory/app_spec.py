@@ -48,7 +48,7 @@ SITE: Spec = {
                 "description": "What is no app of this list, in place of `app`.",
                 "options": {key: option for key, option in UPSTREAM.items() if key != "file"},
             },
-            "strip_prefix": NGINX_SITE["locations"]["options"]["strip_prefix"],
+            **{key: NGINX_SITE["locations"]["options"][key] for key in ("strip_prefix", "client_cert")},
         },
     },
     **{key: UPSTREAM[key] for key in UPSTREAM_KEYS},

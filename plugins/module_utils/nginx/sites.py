@@ -12,7 +12,13 @@ from functools import lru_cache
 from typing import Any
 
 from ansible_collections.portside.vps.plugins.module_utils.inventory import roles
-from ansible_collections.portside.vps.plugins.module_utils.nginx import config, headers, protocols, values
+from ansible_collections.portside.vps.plugins.module_utils.nginx import (
+    client_certificates,
+    config,
+    headers,
+    protocols,
+    values,
+)
 from ansible_collections.portside.vps.plugins.module_utils.shape import shape
 
 Site = dict[str, Any]
@@ -190,7 +196,8 @@ def _checked(raw: Mapping[str, Any], where: str) -> tuple[Site, list[str]]:
         problems = [f"{where}: `name` takes a-z, 0-9 and inner hyphens, at most 63 characters"]
     if problems or site["state"] == "absent":
         return site, problems
-    checks = (_names, _proxying, _protection, _answers, _clashing_paths, _taken_from_webhooks, protocols.problems)
+    own = (_names, _proxying, _protection, _answers, _clashing_paths, _taken_from_webhooks)
+    checks = (*own, protocols.problems, client_certificates.problems)
     return site, [f"{where}: {problem}" for check in checks for problem in check(site)]
 
 
@@ -292,6 +299,7 @@ def completed(sites: Iterable[Mapping[str, Any]]) -> list[Site]:
         site["id"] = site["name"].replace("-", "_")
         site["buffers"] = protocols.buffers(site["header_buffer"])
         site["own_upgrades"] = [token.lower() for token in site["upgrade"]] != protocols.WEBSOCKET
+        client_certificates.complete(site)
         for key in ("webhooks", "locations", "static", "internal"):
             for item in site[key]:
                 item["path"] = item["path"].rstrip("/")

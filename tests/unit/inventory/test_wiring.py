@@ -66,16 +66,20 @@ SITE = {
     "client_body_timeout": "5s",
     "client_send_timeout": "5s",
     "security_headers": {"nosniff": False, "frame": "deny", "referrer": "no-referrer"},
+    "client_ca": "/etc/ssl/certs/clients.pem",
+    "client_cert": "optional",
     "headers": {"X-Frame-Options": "DENY"},
     "hsts": {"enabled": True, "max_age": 63072000, "include_subdomains": True, "preload": True},
     "error_pages": [{"status": [404], "file": "/srv/errors/404.html"}],
     "maintenance": {"enabled": True, "allow": ["203.0.113.7"]},
     "retry_after": 60,
     "redirects": [{"from": "/old", "to": "/new", "status": 301}],
-    "static": [{"path": "/static", "directory": "/srv/shop/static", "max_age": 86400, "links": True}],
+    "static": [
+        {"path": "/static", "directory": "/srv/shop/static", "max_age": 86400, "links": True, "client_cert": "required"}
+    ],
     "internal": [{"path": "/protected", "directory": "/srv/shop/invoices", "links": True}],
     "locations": [
-        {"path": "/blog", "app": "blog"},
+        {"path": "/blog", "app": "blog", "client_cert": "required"},
         {"path": "/metrics", "upstream": {"servers": ["127.0.0.1:9100"]}, "strip_prefix": True},
     ],
     "extra_config": "location = /ping { return 204; }",
@@ -84,7 +88,15 @@ SITE = {
     "protocol": "http",
     "scheme": "https",
 }
-HOOK = {"path": "/webhooks/stripe", "max_body_size": "1m", "read_timeout": "30s", "allow": ["198.51.100.0/24"]}
+HOOK = {
+    "path": "/webhooks/stripe",
+    "max_body_size": "1m",
+    "read_timeout": "30s",
+    "allow": ["198.51.100.0/24"],
+    "client_cert": "required",
+}
+# A site has one of them.
+EITHER = "forwarded_proto", "client_ca"
 BLOG = {"name": "blog", "image": "acme/blog:1", "port": 3000}
 
 
@@ -95,7 +107,9 @@ def test_the_example_has_every_option():
 
 def test_every_option_of_an_app_arrives_at_nginx():
     (site,) = filters.app_sites([{**SHOP, "site": SITE, "webhooks": [HOOK]}, BLOG], "/up")
-    assert nginx.nginx_problems([site], {**NGINX_DEFAULTS, "nginx_real_ip_from": ["10.0.0.5"]}) == []
+    settings = {**NGINX_DEFAULTS, "nginx_real_ip_from": ["10.0.0.5"]}
+    (problem,) = nginx.nginx_problems([site], settings)
+    assert all(f"`{key}`" in problem for key in EITHER)
     (served,) = nginx.nginx_present_sites([site])
     for key in set(SITE) - {"locations", *app_spec.UPSTREAM_KEYS}:
         assert served[key] == SITE[key], key
@@ -108,6 +122,7 @@ def test_every_option_of_an_app_arrives_at_nginx():
     ]
     assert [up["scheme"] for up in served["upstreams"]] == ["https", "http", "http"]
     assert served["locations"][1]["strip_prefix"] is True
+    assert [location["client_cert"] for location in served["locations"]] == ["required", "optional"]
 
 
 @pytest.mark.parametrize(
