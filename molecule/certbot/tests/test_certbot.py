@@ -322,7 +322,6 @@ def test_another_webroot_costs_no_order(server):
         ({"certbot_certificates": [{"name": "x", "domains": ["*.x.test"]}]}, "domain `*.x.test` is a wildcard"),
         ({"certbot_certificates": [{"name": "x", "domain": ["x.test"]}]}, "domain"),
         ({"certbot_ca_file": "/etc/hostname"}, "holds no PEM certificate"),
-        ({"certbot_emial": "ops@example.com"}, "certbot_emial"),
     ],
 )
 def test_a_mistake_is_refused_before_the_first_change(server, variables, words):
