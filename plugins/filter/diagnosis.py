@@ -11,7 +11,7 @@ from ansible_collections.portside.vps.plugins.module_utils.diagnosis import addr
 from ansible_collections.portside.vps.plugins.module_utils.diagnosis.verdict import verdict
 from ansible_collections.portside.vps.plugins.module_utils.inventory import confinement, declared, wiring
 from ansible_collections.portside.vps.plugins.module_utils.inventory.egress import of_app
-from ansible_collections.portside.vps.plugins.module_utils.nginx import sites
+from ansible_collections.portside.vps.plugins.module_utils.nginx import client_certificates, sites
 from ansible_collections.portside.vps.plugins.module_utils.shape import plain
 
 DOCUMENTATION = r"""
@@ -106,6 +106,7 @@ def diagnose_apps(
             "domains": [domain for domain in app["domains"] if not domain.startswith("*.")],
             "webhooks": [hook["path"] for hook in app["webhooks"]],
             "allowed": {hook["path"]: hook["allow"] for hook in app["webhooks"] if hook.get("allow")},
+            "certified": client_certificates.webhooks(app),
             "targets": targets.get(app["name"], {}),
             "upgrade": app["site"].get("upgrade", ["websocket"]),
             "health": {

@@ -21,6 +21,7 @@ STAGING = ("(STAGING)", "Fake LE")
 REDIRECTS = (301, 302, 303, 307, 308)
 # What nginx answers in the app's stead while the app is away.
 AWAY = (502, 503, 504)
+FORBIDDEN = 403
 
 
 def dns(domain: str, seen: Mapping[str, Any], known: Sequence[str], own: Sequence[str] = ()) -> Iterator[Finding]:
@@ -172,7 +173,8 @@ def webhook(
     """A webhook through nginx against the same request to the app itself.
 
     Args:
-        app: its `name`, `domains`, and `allowed`, the senders that it declares by path of the webhook.
+        app: its `name`, `domains`, and by path of the webhook `allowed`, the senders that it declares, and `certified`,
+            whether the `site` or the `webhook` itself wants a client certificate.
         path: of the webhook.
         seen: what was answered outside.
         direct: what the app answered at its loopback port; None where it couldn't be asked.
@@ -192,7 +194,13 @@ def webhook(
     elif direct is not None and seen["status"] != direct["status"]:
         allowed = app.get("allowed", {}).get(path, [])
         forbidden = "webhook-guarded" if allowed else "webhook-forbidden"
-        cause = {401: "webhook-password", 403: forbidden, 413: "webhook-too-large"}.get(
+        wants = app.get("certified", {}).get(path)
+        if wants == "webhook" and seen["status"] == FORBIDDEN:
+            # As it was declared: whoever looks has no certificate.
+            return
+        if wants:
+            forbidden = "webhook-certificate"
+        cause = {401: "webhook-password", FORBIDDEN: forbidden, 413: "webhook-too-large"}.get(
             seen["status"], "webhook-stopped"
         )
         yield finding(cause, **words, direct=direct["status"], bytes=BODY_BYTES, allowed=listed(allowed))

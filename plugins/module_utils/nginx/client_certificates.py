@@ -69,3 +69,16 @@ def complete(site: dict[str, Any]) -> None:
     for key in ITEMS:
         for item in site[key]:
             item["client_cert"] = item["client_cert"] or site["client_cert"]
+
+
+def webhooks(app: Mapping[str, Any]) -> dict[str, str]:
+    """The webhooks of a completed app that need a client certificate, and where that is declared: site or webhook."""
+    site = app["site"]
+    if not site.get("client_ca"):
+        return {}
+    needs = site.get("client_cert") or REQUIRED
+    return {
+        hook["path"]: "webhook" if hook.get("client_cert") else "site"
+        for hook in app["webhooks"]
+        if (hook.get("client_cert") or needs) == REQUIRED
+    }

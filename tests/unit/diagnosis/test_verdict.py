@@ -120,6 +120,10 @@ FAULTS: dict[str, tuple[str, Callable[[World], object]]] = {
         "webhook-guarded",
         lambda w: (w.declared.update(allowed={HOOK: ["192.0.2.1"]}), w.posted.update(status=403)),
     ),
+    "webhook without the site's client certificate": (
+        "webhook-certificate",
+        lambda w: (w.declared.update(certified={HOOK: "site"}), w.posted.update(status=403)),
+    ),
     "webhook too large": ("webhook-too-large", lambda w: w.posted.update(status=413)),
     "maintenance": ("webhook-stopped", lambda w: w.posted.update(status=503)),
     "signature lost on the way": (
@@ -442,6 +446,15 @@ def test_a_webhooks_own_list_of_senders_is_no_fault_and_one_that_nobody_declared
     (found,) = diagnosis["findings"]
     assert (found["cause"], diagnosis["ok"]) == ("webhook-guarded", True)
     assert "192.0.2.0/24" in found["seen"]
+
+
+def test_a_webhook_that_wants_a_client_certificate_itself_is_as_declared():
+    world = World()
+    world.declared["certified"] = {HOOK: "webhook"}
+    world.posted["status"] = 403
+    assert causes_of(world) == []
+    world.posted["status"] = 401
+    assert causes_of(world) == ["webhook-password"]
 
 
 def test_a_path_below_which_events_arrive_is_only_to_be_looked_at():

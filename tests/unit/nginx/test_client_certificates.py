@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from ansible_collections.portside.vps.plugins.module_utils.inventory import roles
-from ansible_collections.portside.vps.plugins.module_utils.nginx import sites
+from ansible_collections.portside.vps.plugins.module_utils.nginx import client_certificates, sites
 
 from tests.unit.nginx.rendering import tree
 
@@ -140,3 +140,17 @@ def test_a_site_without_an_authority_says_nothing_of_certificates():
     files = tree(SHOP)
     assert not re.search("ssl_client|verify_client|portside_client_", files[SITE])
     assert 'map "" $portside_client_dn {\n    default "";\n}' in files["conf.d/portside.conf"]
+
+
+@pytest.mark.parametrize(
+    ("site", "hook", "expected"),
+    [
+        ({}, {}, {}),
+        ({"client_ca": FILE}, {}, {"/h": "site"}),
+        ({"client_ca": FILE}, {"client_cert": "optional"}, {}),
+        ({"client_ca": FILE, "client_cert": "optional"}, {}, {}),
+        ({"client_ca": FILE, "client_cert": "optional"}, {"client_cert": "required"}, {"/h": "webhook"}),
+    ],
+)
+def test_webhooks_that_need_a_certificate_are_known(site, hook, expected):
+    assert client_certificates.webhooks({"site": site, "webhooks": [{"path": "/h", **hook}]}) == expected

@@ -164,6 +164,15 @@ CAUSES: tuple[Cause, ...] = (
         WARNING,
     ),
     Cause(
+        "webhook-certificate",
+        hops.NGINX,
+        "POST {url} is answered with 403 by nginx, which wants a client certificate (`site.client_ca`); the app itself "
+        "answers {direct}",
+        "The machine that looked has none, nor have most senders of webhooks.",
+        "If the sender shows none: `webhooks: [{{path: {path}, client_cert: optional}}]`, then "
+        f"{SITE}. If it does: `client_cert: required` there says that this is meant.",
+    ),
+    Cause(
         "webhook-password",
         hops.NGINX,
         "POST {url} asks for a password (401) in nginx; the app itself answers {direct}",
