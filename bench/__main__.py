@@ -14,7 +14,7 @@ import argparse
 import sys
 import traceback
 
-from bench import downtime, first, hosts, profile, report, results, scale, wire
+from bench import downtime, first, hosts, idle, profile, report, results, scale, slow, wire
 from bench.goals import rows
 
 PARTS = {
@@ -23,6 +23,8 @@ PARTS = {
     "first": first.measure,
     "hosts": hosts.measure,
     "wire": wire.measure,
+    "slow": slow.measure,
+    "idle": idle.measure,
     "updates": downtime.measure,
 }
 

@@ -90,6 +90,24 @@ def _errors(wire: Results) -> Rounds:
     return [float(sum(one["portside"]["errors"] for one in wire["loads"].values()))]
 
 
+def _lost(slow: Results) -> Rounds:
+    return [float(sum(one["portside"]["lost"] for one in slow["attacks"].values()))]
+
+
+def _slowed(slow: Results, proxy: str) -> Rounds:
+    """The rounds of the attack that goes worst: the visitors' p99 against what it was just before."""
+    attacks = [
+        _ratios(one[proxy]["p99_milliseconds"], one[proxy]["quiet_p99_milliseconds"])
+        for one in slow["attacks"].values()
+    ]
+    return max(attacks, key=statistics.median)
+
+
+def _kept(idle: Results) -> Rounds:
+    found = idle["proxies"]
+    return _ratios(found["portside"]["kilobytes_each"], found["haproxy"]["kilobytes_each"])
+
+
 def _overhead(updates: Results) -> Rounds:
     return list(updates["overhead_seconds"]["values"])
 
@@ -118,6 +136,9 @@ GOALS = [
     Goal("requests per second: HAProxy 3, worst load", "wire", 1.0, LEAST, _rate("haproxy")),
     Goal("99th percentile against HAProxy's, worst load", "wire", 1.0, MOST, _wire("p99_milliseconds", "haproxy", max)),
     Goal("failed requests in all loads", "wire", 0, MOST, _errors),
+    Goal("4,000 slow clients: lost requests of others", "slow", 0, MOST, _lost),
+    Goal("4,000 slow clients: others' p99, worst attack", "slow", 2, MOST, lambda slow: _slowed(slow, "portside")),
+    Goal("memory of an idle connection against HAProxy's", "idle", 1.0, MOST, _kept),
     Goal("deploy: seconds beyond the app's own start", "updates", 5, MOST, _overhead),
     Goal("deploy: requests that failed", "updates", 0, MOST, _failed),
 ]

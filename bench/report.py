@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -39,6 +40,9 @@ def publish(results: Results) -> None:
         text = _between("profile", text, profiles(results["profile"]))
     if "wire" in results:
         text = _between("wire", text, loads(results["wire"]))
+    for part, made in (("slow", attacks), ("idle", kept)):
+        if part in results:
+            text = _between(part, text, made(results[part]))
     if "scale" in results:
         text = _between("plot", text, f"![Time of a run that changes nothing]({PLOT.name})")
         PLOT.write_text(plot(results["scale"]["no_change"]), encoding="utf-8")
@@ -96,6 +100,29 @@ def loads(wire: Results) -> str:
     proxies = list(next(iter(wire["loads"].values())))
     lines = [[load, *(_rate(found[proxy]) for proxy in proxies)] for load, found in wire["loads"].items()]
     return table(["load", *proxies], lines)
+
+
+def attacks(slow: Results) -> str:
+    """For each attack and proxy: how much longer the visitors' p99 became, what they lost, what the attacker held."""
+    proxies = list(next(iter(slow["attacks"].values())))
+    lines = [[attack, *(_attacked(found[proxy]) for proxy in proxies)] for attack, found in slow["attacks"].items()]
+    return table(["slow", *proxies], lines)
+
+
+def _attacked(found: Mapping[str, Any]) -> str:
+    pairs = zip(found["p99_milliseconds"]["values"], found["quiet_p99_milliseconds"]["values"], strict=True)
+    ratio = statistics.median(after / before for after, before in pairs)
+    return f"{ratio:.2f} times, {found['lost']} lost, {found['held']['median']:.0f} held"
+
+
+def kept(idle: Results) -> str:
+    """What each proxy held, and its memory for each connection."""
+    head = ("", "idle connections", "WebSockets", "kB for each", "kB more than with none, for each")
+    figures = ("idle", "sockets", "kilobytes_each", "kilobytes_more_each")
+    lines = (
+        (proxy, *(f"{found[figure]['median']:g}" for figure in figures)) for proxy, found in idle["proxies"].items()
+    )
+    return table(head, lines)
 
 
 def _rate(found: Mapping[str, Any]) -> str:

@@ -88,10 +88,14 @@ def _turn(bed: Bed, load: str, number: int) -> dict[str, Load]:
 
 def _load(bed: Bed, proxy: str, load: str, seconds: int = SECONDS) -> Load:
     path, arguments = LOADS[load]
-    url = f"https://wire.test:{PORTS[proxy]}/{path}"
+    found = through(bed, f"https://wire.test:{PORTS[proxy]}/{path}", arguments, seconds)
+    note(proxy=proxy, load=load, **asdict(found))
+    return found
+
+
+def through(bed: Bed, url: str, arguments: str, seconds: int) -> Load:
+    """What wrk finds at a URL, from the server itself."""
     done = ssh.run(bed.lab, HOST, f"wrk --threads 2 --duration {seconds}s --latency {arguments} {url}")
     if done.returncode != 0:
         raise ValueError(f"wrk ended with {done.returncode}: {done.stdout}{done.stderr}")
-    found = parse(done.stdout + done.stderr)
-    note(proxy=proxy, load=load, **asdict(found))
-    return found
+    return parse(done.stdout + done.stderr)
